@@ -1,0 +1,87 @@
+"""Puts a `ServerPlan` into the pod that KubeSpawner made.
+
+This runs after KubeSpawner's template expansion, so no text of the directory ever meets ``str.format``
+(where ``{unescaped_username}`` in a home would be another person's home).  What the plan says wins over
+everything that configuration and profiles put there.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from kubernetes_asyncio.client.models import V1Container, V1Pod, V1Volume, V1VolumeMount
+from kubespawner.utils import get_k8s_model
+
+from ocfspawner.errors import PodRefused
+from ocfspawner.home_check import check_container
+from ocfspawner.plan import HOME_VOLUME, ServerPlan
+
+NOTEBOOK = "notebook"
+"""KubeSpawner's name for the container that runs the server (kubespawner 7.1.0, objects.py:535)."""
+
+_ADMIN_MAY_SET = ("readOnlyRootFilesystem", "appArmorProfile", "seLinuxOptions")
+"""What stays of a container's own security context; all else is the plan's."""
+
+_PREPARE = """\
+mkdir -p -m 700 -- "$JUPYTER_RUNTIME_DIR"
+mkdir -p -- "$JUPYTERHUB_ROOT_DIR" || export JUPYTERHUB_ROOT_DIR="$HOME"
+exec "$@"
+"""
+"""Runs as the user, before the server.  A notebook directory that can't be made, as in a full home, must
+not keep the server from starting."""
+
+
+def apply_plan(pod: V1Pod, plan: ServerPlan) -> None:
+    """Edit *pod* to be what *plan* says.
+
+    Raises `PodRefused` when something else in the pod would reach the homes.
+    """
+    _refuse_other_ways_home(pod, plan)
+    spec: Any = pod.spec  # typed models, which KubeSpawner fills with plain dictionaries too
+    notebook = next(container for container in spec.containers if container.name == NOTEBOOK)
+    spec.volumes = [*(spec.volumes or ()), *(get_k8s_model(V1Volume, dict(volume)) for volume in plan.volumes)]
+    notebook.volume_mounts = [
+        *(notebook.volume_mounts or ()),
+        *(get_k8s_model(V1VolumeMount, dict(mount)) for mount in plan.mounts),
+    ]
+    notebook.working_dir = plan.home.path
+    notebook.args = ["/bin/sh", "-c", _PREPARE, "sh", *notebook.args]
+    check = get_k8s_model(V1Container, dict(check_container(plan)))
+    # The pod's request is the largest of its init containers and the sum of the others, so the same
+    # again costs nothing, and satisfies a quota that wants to see requests and limits.
+    check.resources = notebook.resources
+    check.image_pull_policy = notebook.image_pull_policy
+    spec.init_containers = [check, *(spec.init_containers or ())]
+    spec.security_context = dict(plan.pod_security_context)
+    spec.automount_service_account_token = False
+    for container in _containers(pod):
+        own = container.security_context or {}
+        kept = {key: own[key] for key in _ADMIN_MAY_SET if key in own}
+        container.security_context = {**kept, **plan.container_security_context}
+    pod.metadata.annotations = {**(pod.metadata.annotations or {}), **plan.annotations}
+
+
+def _containers(pod: V1Pod) -> Iterator[Any]:
+    yield from pod.spec.init_containers or ()
+    yield from pod.spec.containers
+
+
+def _refuse_other_ways_home(pod: V1Pod, plan: ServerPlan) -> None:
+    """No volume of configuration or profile may hold homes, no name may clash with ours."""
+    ours = {volume["name"] for volume in plan.volumes}
+    for volume in pod.spec.volumes or ():
+        if volume.name in ours:
+            raise PodRefused(f"volume {volume.name!r} of configuration or profile has a name that ocfspawner uses")
+        if _is_same_storage(volume, plan):
+            raise PodRefused(f"volume {volume.name!r} of configuration or profile holds the homes")
+    for container in _containers(pod):
+        for mount in container.volume_mounts or ():
+            if mount.name == HOME_VOLUME:
+                raise PodRefused(f"container {container.name!r} of configuration or profile mounts the homes")
+
+
+def _is_same_storage(volume: V1Volume, plan: ServerPlan) -> bool:
+    source: dict[str, Any] = {kind: dict(value) for kind, value in plan.home.source.items()}
+    claim, nfs = source.get("persistentVolumeClaim"), source.get("nfs")
+    if claim and volume.persistent_volume_claim:
+        return bool(volume.persistent_volume_claim.claim_name == claim["claimName"])
+    return bool(nfs and volume.nfs and volume.nfs.server == nfs["server"])

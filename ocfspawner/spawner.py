@@ -1,0 +1,194 @@
+"""OCFSpawner: a KubeSpawner whose people come from a directory.
+
+Each spawn goes one way: user name → `Account` → `Home` and `Resources` → `ServerPlan` → pod.  The seams with
+KubeSpawner are `load_user_options`, `get_env`, `get_pod_manifest` and `is_pod_running`; without a directory
+(``c.LDAPDirectory.urls``) each of them leaves to KubeSpawner.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from datetime import date
+from typing import Any
+
+from jupyterhub.spawner import SpawnException
+from kubernetes_asyncio.client.models import V1Pod
+from kubespawner import KubeSpawner
+from traitlets import Instance, List, Unicode, default
+
+from ocfspawner import home_check, metrics
+from ocfspawner.account import Account
+from ocfspawner.directory.config import the_directory
+from ocfspawner.errors import AccountDisabled, ConfigurationError, OptionsRefused, Refusal
+from ocfspawner.home import ClaimHomes, HomeVolume
+from ocfspawner.plan import MAX_NFS_GROUPS, ServerPlan, plan_server
+from ocfspawner.pod import apply_plan
+from ocfspawner.policy import Policy, Resources
+from ocfspawner.policy_file import load_policy
+from ocfspawner.traits import RESOURCE_TRAITS, configured_resources, resource_traits
+
+_DECIDED_PER_START = (*RESOURCE_TRAITS, "image", "environment")
+"""Traits that rules or profiles set anew at each start."""
+
+
+class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
+    """Spawns each person's server as themselves: their home, uid, gid, groups and resources."""
+
+    homes = Instance(
+        object,
+        help="""Where homes lie: ClaimHomes(claim=…, root=…), or NFSHomes(server=…, prefix=…), both of
+        ocfspawner.home.
+
+        Default: ClaimHomes(), a ReadWriteMany claim named "homes" whose top is /home.
+        """,
+    ).tag(config=True)
+    policy_file = Unicode(
+        help="""YAML file with the resource policy.  Default: none; everyone gets what cpu_guarantee, cpu_limit,
+        mem_guarantee, mem_limit and extra_resource_* say.
+
+        The file is read again when it changes; while it can't be read, the last good one stays in force.
+        """,
+    ).tag(config=True)
+    shells: List[str] = List(
+        Unicode(),
+        ["/bin/bash", "/bin/sh"],
+        minlen=1,
+        help="""Shells that the single-user images have, the preferred one first.  A person's own shell is used
+        when it is among them.""",
+    ).tag(config=True)
+    home_check_image = Unicode(
+        help="""Image of the container that looks at the home first; it needs /bin/sh.
+
+        Default: the configured KubeSpawner.image, whatever image a profile chooses.
+        """,
+    ).tag(config=True)
+
+    _plan: ServerPlan | None = None
+    _configured: dict[str, Any] | None = None
+
+    @default("homes")
+    def _default_homes(self) -> HomeVolume:
+        return ClaimHomes()
+
+    @default("cmd")
+    def _default_cmd(self) -> list[str] | None:
+        """``-s`` and ``-P`` keep the server's own imports out of the home, where a ``random.py`` or a broken
+        ``~/.local`` would stop it; kernels start without them, and see what people installed.
+        """
+        return ["python3", "-s", "-P", "-m", "jupyterhub.singleuser"] if self._has_directory else None
+
+    @default("delete_pvc")
+    def _default_delete_pvc(self) -> bool:
+        """KubeSpawner's True would delete a claim that everybody's homes lie on."""
+        return not self._has_directory
+
+    async def load_user_options(self) -> None:
+        """Decide what this server will be: first thing in a spawn, and inside its time limit.
+
+        Raises `SpawnException` for everything that is refused.
+        """
+        self._plan = None
+        if not self._has_directory:
+            await super().load_user_options()
+            return
+        self._restore_configured()
+        with self._refusals():
+            check_image = self.home_check_image or self.image
+            account = await self._lookup()
+            policy = load_policy(self.policy_file, self.log) if self.policy_file else Policy()
+            resources = policy.resources_for(account, date.today(), configured_resources(self))
+            self._set_resources(resources)
+        with self._refusals():
+            await self._load_profile_choice()
+            home = self._home_volume.home_of(account, self.notebook_dir)
+            self._plan = plan_server(account, home, resources, self.shells, check_image)
+        self._log_plan(self._plan)
+
+    def get_env(self) -> dict[str, Any]:
+        """KubeSpawner's environment, with the person's own on top."""
+        env: dict[str, Any] = super().get_env()
+        return {**env, **self._plan.environment} if self._plan else env
+
+    async def get_pod_manifest(self) -> V1Pod:
+        """KubeSpawner's pod, made into this person's."""
+        pod: V1Pod = await super().get_pod_manifest()
+        if self._plan:
+            with self._refusals():
+                apply_plan(pod, self._plan)
+        return pod
+
+    def is_pod_running(self, pod: dict[str, Any] | None) -> bool:
+        """Whether the pod answers; ends the wait with a `SpawnException` when the look at the home failed."""
+        if pod is not None and self._plan:
+            refusal = home_check.refusal(self._plan, pod.get("status") or {})
+            if refusal:
+                with self._refusals():
+                    raise refusal
+        return bool(super().is_pod_running(pod))
+
+    # -- pieces ------------------------------------------------------------------------------
+
+    @property
+    def _has_directory(self) -> bool:
+        return the_directory(self).configured
+
+    @property
+    def _home_volume(self) -> HomeVolume:
+        if not hasattr(self.homes, "home_of"):
+            raise ConfigurationError(f"OCFSpawner.homes is {self.homes!r}: expected ClaimHomes(…) or NFSHomes(…)")
+        return self.homes
+
+    async def _lookup(self) -> Account:
+        account = await the_directory(self).directory().lookup(self.user.name)
+        if account.disabled:
+            raise AccountDisabled(account.username, account.disabled)
+        return account
+
+    async def _load_profile_choice(self) -> None:
+        try:
+            await super().load_user_options()
+        except (KeyError, ValueError) as error:
+            # Choices arrive by REST as well as by the form (kubespawner 7.1.0, spawner.py:3810).
+            raise OptionsRefused(f"{self.user.name}: {type(error).__name__}: {str(error)[:300]}") from None
+
+    def _restore_configured(self) -> None:
+        """Undo what an earlier start of this object set: the Hub may keep it after a failed one."""
+        if self._configured is None:
+            self._configured = {name: getattr(self, name) for name in _DECIDED_PER_START}
+        for name, value in self._configured.items():
+            # A copy, because profiles are merged into a trait's own dictionary.
+            setattr(self, name, deepcopy(value))
+
+    def _set_resources(self, resources: Resources) -> None:
+        """On the traits, where profiles see them and the server's MEM_LIMIT comes from."""
+        for name, value in resource_traits(resources, self).items():
+            setattr(self, name, value)
+
+    def _log_plan(self, plan: ServerPlan) -> None:
+        account = plan.account
+        groups = account.supplemental_gids
+        self.log.info(
+            "%s: uid %d, gid %d, groups %s, home %s; %s",
+            *(account.username, account.uid, account.gid, list(groups), account.home),
+            "; ".join(plan.resources.describe()) or "no resources set",
+        )
+        if len(groups) > MAX_NFS_GROUPS:
+            lost = [group.name for group in account.groups[1 + MAX_NFS_GROUPS :]]
+            self.log.warning("%s: NFS carries 16 groups, not on files: %s", account.username, ", ".join(lost))
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Hand every refusal to the Hub in its own words: text for the user, detail for the log, no traceback.
+
+        Any other exception would count towards ``consecutive_failure_limit``, and the Hub would exit.
+        """
+        try:
+            yield
+        except Refusal as refused:
+            metrics.REFUSALS.labels("spawn", refused.reason).inc()
+            raise SpawnException(
+                refused.user_text,
+                reason=refused.reason,
+                log_message=refused.admin_text,
+                status_code=refused.status,
+            ) from None
