@@ -59,7 +59,7 @@ def account(config: Path, username: str, output: str) -> None:
 async def _lookup(config: Path, username: str) -> "Account":
     directory = _load(config).directory()
     try:
-        return await directory.lookup(username)
+        return (await directory.lookup(username)).account
     finally:
         directory.close()
 

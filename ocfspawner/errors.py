@@ -61,6 +61,7 @@ class DirectoryError(Refusal):
     status = 503
 
     def __init__(self, detail: str) -> None:
+        self.detail = detail
         super().__init__(
             "The user directory can't be reached at the moment, so your account can't be looked up. "
             "This is not a problem with your account. Please try again in a few minutes.",

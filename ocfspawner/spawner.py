@@ -5,27 +5,33 @@ KubeSpawner are `load_user_options`, `get_env`, `get_pod_manifest` and `is_pod_r
 (``c.LDAPDirectory.urls``) each of them leaves to KubeSpawner.
 """
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from datetime import date
+from random import uniform
+from time import monotonic
 from typing import Any
 
 from jupyterhub.spawner import SpawnException
 from kubernetes_asyncio.client.models import V1Pod
 from kubespawner import KubeSpawner
-from traitlets import Instance, List, Unicode, default
+from traitlets import Float, Instance, List, Unicode, default
 
 from ocfspawner import home_check, metrics
 from ocfspawner.account import Account
+from ocfspawner.directory.client import Source
 from ocfspawner.directory.config import the_directory
-from ocfspawner.errors import AccountDisabled, ConfigurationError, OptionsRefused, Refusal
+from ocfspawner.errors import AccountDisabled, ConfigurationError, NoSuchAccount, OptionsRefused, Refusal
 from ocfspawner.home import ClaimHomes, HomeVolume
 from ocfspawner.plan import MAX_NFS_GROUPS, ServerPlan, plan_server
 from ocfspawner.pod import apply_plan
 from ocfspawner.policy import Policy, Resources
 from ocfspawner.policy_file import load_policy
 from ocfspawner.traits import RESOURCE_TRAITS, configured_resources, resource_traits
+
+_ACCOUNT_GONE = 1
+"""What `OCFSpawner.poll` answers for a server that must stop; the Hub then stops it."""
 
 _DECIDED_PER_START = (*RESOURCE_TRAITS, "image", "environment")
 """Traits that rules or profiles set anew at each start."""
@@ -63,7 +69,19 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
         """,
     ).tag(config=True)
 
+    account_check_interval = Float(
+        15 * 60.0,
+        help="""Seconds between two looks at the account of a running server; 0 for never.
+
+        A server whose account is gone or disabled is stopped.  One whose directory is away, or whose entry is
+        malformed for the moment, goes on.  Each look is one query: raise it for thousands of servers and a
+        small directory.
+        """,
+    ).tag(config=True)
+
     _plan: ServerPlan | None = None
+    _notes: tuple[str, ...] = ()
+    _account_seen: float | None = None
     _configured: dict[str, Any] | None = None
 
     @default("homes")
@@ -88,6 +106,7 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
         Raises `SpawnException` for everything that is refused.
         """
         self._plan = None
+        self._notes = ()
         if not self._has_directory:
             await super().load_user_options()
             return
@@ -126,6 +145,22 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
                     raise refusal
         return bool(super().is_pod_running(pod))
 
+    async def progress(self) -> AsyncIterator[dict[str, Any]]:
+        """KubeSpawner's progress, with what there is to say of the account."""
+        said = 0
+        async for event in super().progress():
+            for note in self._notes[said:]:
+                yield {"progress": event.get("progress", 0), "message": note}
+            said = len(self._notes)
+            yield event
+
+    async def poll(self) -> int | None:
+        """``None`` while the server runs; from time to time, whether its person still has an account."""
+        status: int | None = await super().poll()
+        if status is None and self._has_directory and await self._account_is_gone():
+            return _ACCOUNT_GONE
+        return status
+
     # -- pieces ------------------------------------------------------------------------------
 
     @property
@@ -139,10 +174,34 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
         return self.homes
 
     async def _lookup(self) -> Account:
-        account = await the_directory(self).directory().lookup(self.user.name)
+        answer = await the_directory(self).directory().lookup(self.user.name)
+        account = answer.account
         if account.disabled:
             raise AccountDisabled(account.username, account.disabled)
+        self._account_seen = monotonic()
+        if answer.source is Source.LAST_KNOWN_GOOD:
+            self._notes += (f"The user directory is away; your account is as it was {ago(answer.age)}.",)
+            self.log.warning("%s: started by the last known good answer of %s", account.username, ago(answer.age))
         return account
+
+    async def _account_is_gone(self) -> bool:
+        """Whether the directory says, when it is time to ask, that this person may have no server any more."""
+        interval, now = self.account_check_interval, monotonic()
+        if self._account_seen is None:
+            # The Hub has restarted: spread the first looks, so that they don't all come at once.
+            self._account_seen = now - uniform(0, interval)
+        if not interval or now < self._account_seen + interval:
+            return False
+        self._account_seen = now
+        try:
+            await self._lookup()
+        except (NoSuchAccount, AccountDisabled) as refused:
+            metrics.REFUSALS.labels("running", refused.reason).inc()
+            self.log.warning("Stopping %s: %s", self._log_name, refused.admin_text)
+            return True
+        except Refusal as refused:
+            self.log.warning("%s goes on: %s", self._log_name, refused.admin_text)
+        return False
 
     async def _load_profile_choice(self) -> None:
         try:
@@ -192,3 +251,11 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
                 log_message=refused.admin_text,
                 status_code=refused.status,
             ) from None
+
+
+def ago(seconds: float) -> str:
+    """*seconds* for people: "5 minutes ago", "3 hours ago", "2 days ago"."""
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)} {unit}s ago"
+    return "a moment ago" if seconds < 60 else "a minute ago"

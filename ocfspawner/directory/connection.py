@@ -12,22 +12,30 @@ from collections.abc import Iterator
 from typing import Any
 
 import ldap3
-from ldap3.core.exceptions import LDAPExceptionError
+from ldap3.core.exceptions import LDAPExceptionError, LDAPStartTLSError
 
 from ocfspawner.account import Entry
-from ocfspawner.directory.settings import DirectorySettings, ServerAddress
+from ocfspawner.directory.settings import (
+    CertificateBind,
+    DirectorySettings,
+    Security,
+    ServerAddress,
+    SimpleBind,
+)
 from ocfspawner.errors import DirectoryFailed, DirectoryUnreachable, DirectoryUntrusted
 
-_SUCCESS = 0
-_INVALID_CREDENTIALS = 49
+_SUCCESS, _INVALID_CREDENTIALS, _BUSY, _UNAVAILABLE = 0, 49, 51, 52
 """RFC 4511, appendix A.1."""
+
+_READ_SIZE = 64 * 1024
+"""ldap3 appends each read to what it has, so its default of 4 KiB makes a large answer quadratic."""
 
 Found = tuple[str, Entry]
 """A distinguished name and its entry."""
 
 
 class ConnectionLost(Exception):
-    """The connection broke in use; on a kept connection, worth one more try on a new one."""
+    """The connection broke in use, or its server sends us away: worth a try elsewhere."""
 
 
 class _VerifyingTls(ldap3.Tls):  # type: ignore[misc]  # ldap3 has no types
@@ -43,6 +51,8 @@ class _VerifyingTls(ldap3.Tls):  # type: ignore[misc]  # ldap3 has no types
         self._host = host
         self._context = ssl.create_default_context(cafile=settings.ca_file)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if isinstance(settings.credential, CertificateBind):
+            self._context.load_cert_chain(settings.credential.certificate_file, settings.credential.key_file)
 
     def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
         connection.socket = self._context.wrap_socket(
@@ -53,41 +63,41 @@ class _VerifyingTls(ldap3.Tls):  # type: ignore[misc]  # ldap3 has no types
 
 
 class ServerConnection:
-    """A connection that is opened, verified and bound, or does not exist.
+    """A connection to one server.
 
-    Raises `DirectoryUnreachable` or `DirectoryUntrusted` when it can't be had, `DirectoryFailed` when the
-    server does not let us in, `ConnectionLost` when it breaks later.
+    `open` and `bind` raise `DirectoryUnreachable` or `DirectoryUntrusted` when the server can't be had; later
+    operations raise `ConnectionLost` when it goes away, `DirectoryFailed` for an answer that is an error.
     """
 
     def __init__(self, address: ServerAddress, settings: DirectorySettings) -> None:
-        self._address = address
-        self._receive_timeout = settings.receive_timeout
+        self.address = address
+        self._settings = settings
         with self._unreachable_without_answer():
-            self._ldap = ldap3.Connection(
-                ldap3.Server(
-                    address.host,
-                    port=address.port,
-                    use_ssl=True,
-                    tls=_VerifyingTls(address.host, settings),
-                    get_info=ldap3.NONE,
-                    connect_timeout=settings.connect_timeout,
-                    allowed_referral_hosts=[],
-                ),
-                client_strategy=ldap3.SYNC,
-                receive_timeout=settings.receive_timeout,
-                # Following a referral would take our credential to a host that the referral names.
-                auto_referrals=False,
-                check_names=False,
-                read_only=True,
-            )
+            self._ldap = _unopened(address, settings)
 
     def open(self) -> None:
-        """Connect, and verify the server."""
+        """Connect, verify the server, and bind as the one who asks."""
         with self._unreachable_without_answer():
             self._ldap.open(read_server_info=False)
+            if self.address.security is Security.STARTTLS:
+                self._ldap.start_tls(read_server_info=False)
 
-    def bind(self, dn: str, password: str) -> bool:
-        """Whether the server accepts *dn* with *password*.
+    def bind(self) -> None:
+        """Bind as the one who asks; nothing to do for nobody, which a new connection is (RFC 4513, 4)."""
+        credential = self._settings.credential
+        with self._unreachable_without_answer():
+            if isinstance(credential, SimpleBind):
+                password = credential.password_file.read_text(encoding="utf-8").strip()
+                if not self.accepts(credential.dn, password):
+                    raise DirectoryUnreachable(
+                        f"{self.address}: {credential.dn} is refused with the password in {credential.password_file}"
+                    )
+            elif isinstance(credential, CertificateBind):
+                self._ldap.rebind(authentication=ldap3.SASL, sasl_mechanism=ldap3.EXTERNAL, read_server_info=False)
+                self._check_result("bind by certificate")
+
+    def accepts(self, dn: str, password: str) -> bool:
+        """Whether the server accepts *dn* with *password*, by binding as it.
 
         Neither may be empty: RFC 4513, 5.1.2, would make that a bind as nobody, which succeeds.
         """
@@ -95,22 +105,21 @@ class ServerConnection:
             return False
         with self._lost_when_broken():
             self._ldap.rebind(user=dn, password=password, read_server_info=False)
-        result = self._ldap.result
-        if result["result"] == _INVALID_CREDENTIALS:
+        if self._ldap.result["result"] == _INVALID_CREDENTIALS:
             return False
         self._check_result("bind")
         return True
 
-    def search(self, base: str, search_filter: str, attributes: list[str]) -> list[Found]:
-        """All entries below *base* that match; `DirectoryFailed` for any answer that is not all of them."""
+    def search(self, base: str, search_filter: str, attributes: list[str], only_base: bool = False) -> list[Found]:
+        """All entries below *base* that match, or *base* itself; `DirectoryFailed` for any answer that is not all."""
         with self._lost_when_broken():
             self._ldap.search(
                 base,
                 search_filter,
-                search_scope=ldap3.SUBTREE,
+                search_scope=ldap3.BASE if only_base else ldap3.SUBTREE,
                 dereference_aliases=ldap3.DEREF_NEVER,
                 attributes=attributes,
-                time_limit=self._receive_timeout,
+                time_limit=self._settings.receive_timeout,
             )
         self._check_result(f"search below {base}")
         return [_found(item) for item in self._ldap.response if self._is_entry(item, base)]
@@ -133,31 +142,58 @@ class ServerConnection:
 
     def _is_entry(self, item: dict[str, Any], base: str) -> bool:
         if item["type"] == "searchResRef":
-            raise DirectoryFailed(f"{self._address}: search below {base}: part of it lies on another server")
+            raise DirectoryFailed(f"{self.address}: search below {base}: part of it lies on another server")
         return bool(item["type"] == "searchResEntry")
 
     def _check_result(self, operation: str) -> None:
         result = self._ldap.result
-        if result["result"] != _SUCCESS:
-            detail = f"{result['description']} ({result['result']}) {result['message'][:200]}".strip()
-            raise DirectoryFailed(f"{self._address}: {operation}: {detail}")
+        code = result["result"]
+        if code == _SUCCESS:
+            return
+        message = f"{result['description']} ({code}) {result['message'][:200]}".strip()
+        detail = f"{self.address}: {operation}: {message}"
+        raise ConnectionLost(detail) if code in (_BUSY, _UNAVAILABLE) else DirectoryFailed(detail)
 
     @contextlib.contextmanager
     def _unreachable_without_answer(self) -> Iterator[None]:
         try:
             yield
-        except (LDAPExceptionError, OSError) as error:
-            self_signed = "CERTIFICATE_VERIFY_FAILED" in str(error)
-            kind = DirectoryUntrusted if self_signed else DirectoryUnreachable
-            raise kind(f"{self._address}: {str(error)[:300]}") from error
+        except (LDAPExceptionError, OSError, UnicodeDecodeError, ConnectionLost, DirectoryFailed) as error:
+            # A server that offers no TLS may be somebody in between who took the offer away.
+            untrusted = isinstance(error, LDAPStartTLSError) or "CERTIFICATE_VERIFY_FAILED" in str(error)
+            kind = DirectoryUntrusted if untrusted else DirectoryUnreachable
+            raise kind(f"{self.address}: {str(error)[:300]}") from error
 
     @contextlib.contextmanager
     def _lost_when_broken(self) -> Iterator[None]:
         try:
             yield
-        except (LDAPExceptionError, OSError, AttributeError) as error:
-            # AttributeError: ldap3 sets its socket to None on a connection that broke.
-            raise ConnectionLost(f"{self._address}: {str(error)[:300]}") from error
+        except (LDAPExceptionError, OSError, AttributeError, TypeError, ValueError, IndexError) as error:
+            # The last four: ldap3 on a connection that broke under it, or on bytes that are not LDAP.
+            raise ConnectionLost(f"{self.address}: {type(error).__name__}: {str(error)[:300]}") from error
+
+
+def _unopened(address: ServerAddress, settings: DirectorySettings) -> Any:
+    server = ldap3.Server(
+        address.host,
+        port=address.port,
+        use_ssl=address.security is Security.TLS,
+        tls=None if address.security is Security.NONE else _VerifyingTls(address.host, settings),
+        get_info=ldap3.NONE,
+        connect_timeout=settings.connect_timeout,
+        allowed_referral_hosts=[],
+    )
+    connection = ldap3.Connection(
+        server,
+        client_strategy=ldap3.SYNC,
+        receive_timeout=settings.receive_timeout,
+        # Following a referral would take our credential to a host that the referral names.
+        auto_referrals=False,
+        check_names=False,
+        read_only=True,
+    )
+    connection.strategy.socket_size = _READ_SIZE
+    return connection
 
 
 def _found(item: dict[str, Any]) -> Found:
