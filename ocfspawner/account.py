@@ -14,7 +14,7 @@ from ocfspawner.paths import is_below, is_plain, is_system_path
 Entry = Mapping[str, Sequence[bytes]]
 """One directory entry: attribute names in lower case, values as the bytes that came."""
 
-_USERNAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+USERNAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}"
 """Names that fit a line of passwd(5), a path and a label.  The directory's own rule may be narrower."""
 
 _NUMBER = re.compile(rb"[0-9]{1,10}")
@@ -175,7 +175,7 @@ def _same_name(username: str, values: Sequence[bytes]) -> None:
         raise EntryMalformed(username, f"{len(values)} user names in one entry would share one home")
     if list(values) != [wanted]:
         raise NoSuchAccount(username, f"the directory spells it {b', '.join(values)[:64]!r}")
-    if not _USERNAME.fullmatch(username):
+    if not re.fullmatch(USERNAME, username):
         raise EntryMalformed(username, "the user name has characters that passwd(5) can't hold")
 
 

@@ -5,7 +5,8 @@ from logging import Logger
 from pathlib import Path
 
 from ocfspawner.errors import PolicyInvalid
-from ocfspawner.policy import Policy, parse_policy
+from ocfspawner.policy import Policy
+from ocfspawner.policy_text import parse_policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from kubernetes_asyncio.client.models import V1Pod
 from kubespawner import KubeSpawner
 from traitlets import Float, Instance, List, Unicode, default
 
-from ocfspawner import home_check, metrics
+from ocfspawner import home_check, metrics, traits
 from ocfspawner.account import Account
 from ocfspawner.directory.client import Source
 from ocfspawner.directory.config import the_directory
@@ -26,14 +26,13 @@ from ocfspawner.errors import AccountDisabled, ConfigurationError, NoSuchAccount
 from ocfspawner.home import ClaimHomes, HomeVolume
 from ocfspawner.plan import MAX_NFS_GROUPS, ServerPlan, plan_server
 from ocfspawner.pod import apply_plan
-from ocfspawner.policy import Policy, Resources
+from ocfspawner.policy import Policy
 from ocfspawner.policy_file import load_policy
-from ocfspawner.traits import RESOURCE_TRAITS, configured_resources, resource_traits
 
 _ACCOUNT_GONE = 1
 """What `OCFSpawner.poll` answers for a server that must stop; the Hub then stops it."""
 
-_DECIDED_PER_START = (*RESOURCE_TRAITS, "image", "environment")
+_DECIDED_PER_START = (*traits.RESOURCE_TRAITS, "image", "environment")
 """Traits that rules or profiles set anew at each start."""
 
 
@@ -115,12 +114,14 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
             check_image = self.home_check_image or self.image
             account = await self._lookup()
             policy = load_policy(self.policy_file, self.log) if self.policy_file else Policy()
-            resources = policy.resources_for(account, date.today(), configured_resources(self))
-            self._set_resources(resources)
-        with self._refusals():
+            given = policy.resources_for(account, self.name, date.today(), traits.configured(self))
+            traits.write(self, given)
             await self._load_profile_choice()
+            resources = policy.limited(traits.rechosen(self, given, self._profile_origin))
+            traits.write(self, resources)
             home = self._home_volume.home_of(account, self.notebook_dir)
             self._plan = plan_server(account, home, resources, self.shells, check_image)
+            self._notes += tuple(resources.describe())
         self._log_plan(self._plan)
 
     def get_env(self) -> dict[str, Any]:
@@ -218,10 +219,10 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
             # A copy, because profiles are merged into a trait's own dictionary.
             setattr(self, name, deepcopy(value))
 
-    def _set_resources(self, resources: Resources) -> None:
-        """On the traits, where profiles see them and the server's MEM_LIMIT comes from."""
-        for name, value in resource_traits(resources, self).items():
-            setattr(self, name, value)
+    @property
+    def _profile_origin(self) -> str:
+        chosen = self.user_options.get("profile")
+        return f"profile “{chosen}”" if chosen else "the default profile"
 
     def _log_plan(self, plan: ServerPlan) -> None:
         account = plan.account
