@@ -173,7 +173,7 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
             "; ".join(plan.resources.describe()) or "no resources set",
         )
         if len(groups) > MAX_NFS_GROUPS:
-            lost = [group.name for group in account.groups[1 + MAX_NFS_GROUPS :]]
+            lost = [group.name for group in account.groups if group.gid in groups[MAX_NFS_GROUPS:]]
             self.log.warning("%s: NFS carries 16 groups, not on files: %s", account.username, ", ".join(lost))
 
     @contextmanager
