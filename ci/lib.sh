@@ -39,11 +39,14 @@ step() {
 	log=$CACHE/logs/$(tr -cs 'A-Za-z0-9\n' '-' <<<"$what").log
 	say "▸ $what ($expected)"
 	# A process substitution, not a background list: there bash keeps `set -e` in
-	# force in the command even when `step` itself stands in an `if` or before `||`.
+	# force in the command even when `step` itself stands in an `if` or before
+	# `||`. The parentheses within let the command set an EXIT trap.
 	exec {fd}< <(
-		set -euo pipefail
-		trap - INT
-		"$@" >"$log" 2>&1
+		(
+			set -euo pipefail
+			trap - INT
+			"$@"
+		) >"$log" 2>&1
 	)
 	pid=$!
 	step_watch "$pid" "$what" "$start"
@@ -82,7 +85,7 @@ lock() {
 
 # fingerprint PATH...: a short name for the content of files and folders.
 fingerprint() {
-	find "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 cat | sha256sum | cut -c1-12
+	find "$@" -type f -exec sha256sum {} + | cut -c1-64 | sort | sha256sum | cut -c1-12
 }
 
 on_debian() {
@@ -132,7 +135,9 @@ apt_install() (
 		install -y --no-install-recommends "$@"
 )
 
-engine_is_ours() { [ -S "$ENGINE_RUN/docker.sock" ]; }
+engine_is_ours() {
+	[ -S "$ENGINE_RUN/docker.sock" ] && [ "$(cat "$ENGINE_RUN/cache" 2>/dev/null)" = "$CACHE" ]
+}
 
 # use_engine: the commands that follow speak to the engine that `ci/engine up` chose.
 use_engine() {
@@ -143,6 +148,12 @@ use_engine() {
 		unset DOCKER_HOST
 	fi
 	export PATH
+}
+
+unmount_below() {
+	local mount
+	awk -v root="$1/" 'index($5, root) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
+		while read -r mount; do umount -l "$mount" 2>/dev/null || true; done
 }
 
 have_image() { docker image inspect "$1" >/dev/null 2>&1; }

@@ -5,7 +5,7 @@ rest of the program, and nothing behind it checks again.  Pure: no I/O.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from ocfspawner.errors import EntryMalformed, NoSuchAccount
@@ -106,8 +106,8 @@ class Account:
 
     @property
     def supplemental_gids(self) -> tuple[int, ...]:
-        """All gids besides the primary one, rising."""
-        return tuple(group.gid for group in self.groups[1:])
+        """All gids besides the primary one, rising, each once."""
+        return tuple(dict.fromkeys(group.gid for group in self.groups if group.gid != self.gid))
 
 
 def parse_account(username: str, entry: Entry, groups: Iterable[Entry], rules: AccountRules) -> Account:
@@ -125,12 +125,12 @@ def parse_account(username: str, entry: Entry, groups: Iterable[Entry], rules: A
     _same_name(username, entry.get(names.username.lower(), ()))
     gid = _gid(reader, names.gid, rules)
     shell = reader.text(names.shell, default="")
-    members = _groups(username, gid, groups, rules)
+    members = {_group(username, group, rules) for group in groups}
     return Account(
         username=username,
         uid=_uid(reader, rules),
         gid=gid,
-        groups=members,
+        groups=_in_order(gid, members, rules),
         home=_home(reader, rules),
         shell=shell,
         disabled=_disabled(shell, members, rules),
@@ -198,11 +198,15 @@ def _gid(reader: _Reader, attribute: str, rules: AccountRules) -> int:
     return gid
 
 
-def _groups(username: str, gid: int, entries: Iterable[Entry], rules: AccountRules) -> tuple[Group, ...]:
-    found = {group.gid: group for group in (_group(username, entry, rules) for entry in entries)}
-    primary = found.pop(gid, Group(str(gid), gid))
-    others = sorted((g for g in found.values() if g.gid not in rules.denied_gids), key=lambda group: group.gid)
-    return (primary, *others)
+def _in_order(gid: int, members: Set[Group], rules: AccountRules) -> tuple[Group, ...]:
+    """The groups that the account gets; two names of one gid are both kept, for rules go by name."""
+    primary = min((group for group in members if group.gid == gid), key=_by_gid, default=Group(str(gid), gid))
+    others = (group for group in members if group != primary and group.gid not in rules.denied_gids)
+    return (primary, *sorted(others, key=_by_gid))
+
+
+def _by_gid(group: Group) -> tuple[int, str]:
+    return group.gid, group.name
 
 
 def _group(username: str, entry: Entry, rules: AccountRules) -> Group:
@@ -227,7 +231,7 @@ def _home(reader: _Reader, rules: AccountRules) -> str:
     return home
 
 
-def _disabled(shell: str, groups: Sequence[Group], rules: AccountRules) -> str:
+def _disabled(shell: str, groups: Iterable[Group], rules: AccountRules) -> str:
     if shell in rules.disabled_shells:
         return f"its shell is {shell}"
     marks = sorted(rules.disabled_groups.intersection(group.name for group in groups))

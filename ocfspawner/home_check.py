@@ -28,6 +28,7 @@ for part in $1; do
     [ -d "$path" ] || exit {_NOT_A_DIRECTORY}
 done
 [ -O "$path" ] || exit {_NOT_OWNED}
+[ -x "$path" ] || exit {_NO_WAY_IN}
 """
 """POSIX shell, run as the user with the home's path in the volume as its only argument.  Each part of the
 path is looked at, because a symbolic link half-way leads elsewhere just as well."""
@@ -60,7 +61,7 @@ def refusal(plan: ServerPlan, status: Mapping[str, object]) -> HomeError | None:
     details = {
         _NOT_A_DIRECTORY: "it, or a directory above it, is not a directory",
         _SYMLINK: "it, or a directory above it, is a symbolic link",
-        _NO_WAY_IN: "a directory above it can't be entered with the user's ids",
+        _NO_WAY_IN: "it, or a directory above it, can't be entered with the user's ids",
     }
     detail = details.get(exit_code, f"container {CONTAINER} ended with status {exit_code}")
     return HomeUnusable(username, path, detail)

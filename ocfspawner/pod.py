@@ -5,7 +5,7 @@ This runs after KubeSpawner's template expansion, so no text of the directory ev
 everything that configuration and profiles put there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kubernetes_asyncio.client.models import (
@@ -44,7 +44,13 @@ def apply_plan(pod: V1Pod, plan: ServerPlan) -> None:
     """
     _refuse_other_ways_home(pod, plan)
     spec: Any = pod.spec  # typed models, which KubeSpawner fills with plain dictionaries too
-    notebook = next(container for container in spec.containers if container.name == NOTEBOOK)
+    spec.containers = [get_k8s_model(V1Container, container) for container in spec.containers]
+    spec.init_containers = [get_k8s_model(V1Container, container) for container in spec.init_containers or ()]
+    notebook = next((container for container in spec.containers if container.name == NOTEBOOK), None)
+    if notebook is None or not notebook.args:
+        raise PodRefused(
+            f"no container {NOTEBOOK!r} with a command: ocfspawner needs KubeSpawner.cmd, and keeps the name"
+        )
     spec.volumes = [*(spec.volumes or ()), *(get_k8s_model(V1Volume, dict(volume)) for volume in plan.volumes)]
     notebook.volume_mounts = [
         *(notebook.volume_mounts or ()),
@@ -58,14 +64,14 @@ def apply_plan(pod: V1Pod, plan: ServerPlan) -> None:
     # again costs nothing, and satisfies a quota that wants to see requests and limits.
     check.resources = notebook.resources
     check.image_pull_policy = notebook.image_pull_policy
-    spec.init_containers = [check, *(spec.init_containers or ())]
+    spec.init_containers = [check, *spec.init_containers]
     spec.node_selector = {**(spec.node_selector or {}), **plan.node_selector} or None
     tolerations = (get_k8s_model(V1Toleration, dict(toleration)) for toleration in plan.tolerations)
     spec.tolerations = [*(spec.tolerations or ()), *tolerations] or None
     spec.security_context = dict(plan.pod_security_context)
     spec.automount_service_account_token = False
     for container in _containers(pod):
-        own = container.security_context or {}
+        own = _plain(container.security_context or {})
         kept = {key: own[key] for key in _ADMIN_MAY_SET if key in own}
         container.security_context = {**kept, **plan.container_security_context}
     pod.metadata.annotations = {**(pod.metadata.annotations or {}), **plan.annotations}
@@ -76,23 +82,28 @@ def _containers(pod: V1Pod) -> Iterator[Any]:
     yield from pod.spec.containers
 
 
+def _plain(model: Any) -> Any:
+    return model if isinstance(model, dict) else model.to_dict(serialize=True)
+
+
 def _refuse_other_ways_home(pod: V1Pod, plan: ServerPlan) -> None:
     """No volume of configuration or profile may hold homes, no name may clash with ours."""
     ours = {volume["name"] for volume in plan.volumes}
-    for volume in pod.spec.volumes or ():
-        if volume.name in ours:
-            raise PodRefused(f"volume {volume.name!r} of configuration or profile has a name that ocfspawner uses")
+    for volume in map(_plain, pod.spec.volumes or ()):
+        if volume.get("name") in ours:
+            raise PodRefused(f"volume {volume['name']!r} of configuration or profile has a name that ocfspawner uses")
         if _is_same_storage(volume, plan):
-            raise PodRefused(f"volume {volume.name!r} of configuration or profile holds the homes")
-    for container in _containers(pod):
-        for mount in container.volume_mounts or ():
-            if mount.name == HOME_VOLUME:
-                raise PodRefused(f"container {container.name!r} of configuration or profile mounts the homes")
+            raise PodRefused(f"volume {volume['name']!r} of configuration or profile holds the homes")
+    for container in map(_plain, _containers(pod)):
+        for mount in map(_plain, container.get("volumeMounts") or ()):
+            if mount.get("name") == HOME_VOLUME:
+                raise PodRefused(f"container {container['name']!r} of configuration or profile mounts the homes")
 
 
-def _is_same_storage(volume: V1Volume, plan: ServerPlan) -> bool:
-    source: dict[str, Any] = {kind: dict(value) for kind, value in plan.home.source.items()}
-    claim, nfs = source.get("persistentVolumeClaim"), source.get("nfs")
-    if claim and volume.persistent_volume_claim:
-        return bool(volume.persistent_volume_claim.claim_name == claim["claimName"])
-    return bool(nfs and volume.nfs and volume.nfs.server == nfs["server"])
+def _is_same_storage(volume: Mapping[str, Any], plan: ServerPlan) -> bool:
+    """Whether *volume* is the claim or the NFS server that the homes lie on."""
+    what = {"persistentVolumeClaim": "claimName", "nfs": "server"}
+    return any(
+        _plain(volume.get(kind) or {}).get(what[kind]) == source[what[kind]]
+        for kind, source in plan.home.source.items()
+    )

@@ -1,6 +1,6 @@
 """The policy as people write it: YAML, checked against a schema, each mistake with its line.  Pure."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -168,16 +168,33 @@ def json_schema() -> Mapping[str, Any]:
 # -- reading ---------------------------------------------------------------------------------
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML without two traps: a field that is there twice, of which the first would be lost, and dates.
+
+    Dates stay text, for pydantic to read: PyYAML's error for the 30th of February says no line.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"{key.value!r} is there twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda _, node: node.value)
+
+
 def parse_policy(text: str, source: str) -> Policy:
     """The policy that the YAML *text* holds; *source* is the file's name, for messages and origins.
 
     Raises `PolicyInvalid` with ``file:line``, the field and what is wrong, a line for each mistake.
     """
     try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
+        tree = yaml.compose(text, Loader=_Loader)
+        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ValueError) as error:
-        # ValueError: a date such as 2026-02-31.
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         raise PolicyInvalid(f"{source}:{line}: not YAML: {getattr(error, 'problem', None) or error}") from None

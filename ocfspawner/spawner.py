@@ -16,7 +16,7 @@ from typing import Any
 from jupyterhub.spawner import SpawnException
 from kubernetes_asyncio.client.models import V1Pod
 from kubespawner import KubeSpawner
-from traitlets import Float, Instance, List, Unicode, default
+from traitlets import Float, Instance, List, TraitError, Unicode, default
 
 from ocfspawner import home_check, metrics, traits
 from ocfspawner.account import Account
@@ -207,8 +207,9 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
     async def _load_profile_choice(self) -> None:
         try:
             await super().load_user_options()
-        except (KeyError, ValueError) as error:
-            # Choices arrive by REST as well as by the form (kubespawner 7.1.0, spawner.py:3810).
+        except (KeyError, TypeError, ValueError, TraitError) as error:
+            # Choices arrive by REST as well as by the form, as any JSON (kubespawner 7.1.0, spawner.py:3810),
+            # and an unlisted choice may be nothing that its trait takes.
             raise OptionsRefused(f"{self.user.name}: {type(error).__name__}: {str(error)[:300]}") from None
 
     def _restore_configured(self) -> None:
@@ -233,7 +234,7 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
             "; ".join(plan.resources.describe()) or "no resources set",
         )
         if len(groups) > MAX_NFS_GROUPS:
-            lost = [group.name for group in account.groups[1 + MAX_NFS_GROUPS :]]
+            lost = [group.name for group in account.groups if group.gid in groups[MAX_NFS_GROUPS:]]
             self.log.warning("%s: NFS carries 16 groups, not on files: %s", account.username, ", ".join(lost))
 
     @contextmanager

@@ -1,0 +1,84 @@
+"""Values that the unit tests share: entries, accounts, a directory that behaves."""
+
+from dataclasses import replace
+from typing import Any
+
+from ocfspawner.account import Account, Entry, Group
+from ocfspawner.errors import LoginRefused, NoSuchAccount, Refusal
+from ocfspawner.home import ClaimHomes, HomeVolume
+from ocfspawner.plan import ServerPlan, plan_server
+from ocfspawner.policy import Resources
+
+GSTAFF = Account(
+    username="gstaff",
+    uid=12903,
+    gid=1000,
+    groups=(Group("ocf", 1000), Group("ocfstaff", 1002)),
+    home="/home/g/gs/gstaff",
+    shell="/bin/bash",
+)
+
+
+def account(**changes: Any) -> Account:
+    """gstaff, with *changes*."""
+    return replace(GSTAFF, **changes)
+
+
+def entry(**attributes: Any) -> Entry:
+    """An entry as the directory's client hands it over; a list is several values, ``None`` is none."""
+    return {name.lower(): _values(value) for name, value in attributes.items() if value is not None}
+
+
+def person(**changes: Any) -> Entry:
+    """gstaff's entry, with *changes*."""
+    attributes: dict[str, Any] = {
+        "uid": "gstaff",
+        "uidNumber": 12903,
+        "gidNumber": 1000,
+        "homeDirectory": "/home/g/gs/gstaff",
+        "loginShell": "/bin/bash",
+    }
+    return entry(**{**attributes, **changes})
+
+
+def group(name: Any, gid: Any) -> Entry:
+    """The entry of a group."""
+    return entry(cn=name, gidNumber=gid)
+
+
+def plan(homes: HomeVolume | None = None, notebook_dir: str = "~", **changes: Any) -> ServerPlan:
+    """The plan for gstaff, with *changes* to the account."""
+    someone = account(**changes)
+    home = (homes or ClaimHomes()).home_of(someone, notebook_dir)
+    return plan_server(someone, home, Resources(), ["/bin/bash", "/bin/sh"], "check:1")
+
+
+class FakeDirectory:
+    """Behaves as `ocfspawner.directory.client.Directory` does, or raises what it is told to."""
+
+    def __init__(self, *accounts: Account) -> None:
+        self.accounts = {account.username: account for account in accounts}
+        self.password = "right"
+        self.failure: Refusal | None = None
+        self.closed = False
+
+    async def lookup(self, username: str) -> Account:
+        if self.failure:
+            raise self.failure
+        if username not in self.accounts:
+            raise NoSuchAccount(username)
+        return self.accounts[username]
+
+    async def authenticate(self, username: str, password: str) -> Account:
+        found = await self.lookup(username)
+        if password != self.password:
+            raise LoginRefused(username, "the directory refused the password")
+        return found
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def _values(value: Any) -> tuple[bytes, ...]:
+    values = value if isinstance(value, list) else [value]
+    return tuple(one if isinstance(one, bytes) else str(one).encode() for one in values)
