@@ -15,7 +15,7 @@ DIRECTORY_SECONDS = Histogram(
     ["server", "operation", "outcome"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
-"""``operation`` is ``lookup`` or ``login``; ``outcome`` is ``answered``, ``lost`` or a refusal's reason."""
+"""``operation`` is ``lookup``, ``login`` or ``list``; ``outcome`` is ``answered``, ``lost`` or a refusal's reason."""
 
 DIRECTORY_CACHE = Counter(
     "ocfspawner_directory_cache",
@@ -29,3 +29,9 @@ LAST_KNOWN_GOOD_USES = Counter(
     "ocfspawner_directory_last_known_good_uses",
     "Look-ups answered from the last known good store, because the directory was away",
 )
+
+POLICY_RELOAD_FAILURES = Counter(
+    "ocfspawner_policy_reload_failures",
+    "Versions of the policy file that could not be used, so that the last good policy stayed in force",
+)
+"""Counted once for each version of the file, while a file that can't be read counts at each attempt."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from logging import Logger
 from pathlib import Path
 
+from ocfspawner import metrics
 from ocfspawner.errors import PolicyInvalid
 from ocfspawner.policy import Policy
 from ocfspawner.policy_text import parse_policy
@@ -33,11 +34,13 @@ def load_policy(path: str, log: Logger) -> Policy:
     except (OSError, UnicodeDecodeError) as error:
         if not before:
             raise PolicyInvalid(f"{path}: {error}") from None
+        metrics.POLICY_RELOAD_FAILURES.inc()
         log.error("The resource policy can't be read, the last one stays: %s: %s", path, error)
         return before.policy
     except PolicyInvalid as error:
         if not before:
             raise
+        metrics.POLICY_RELOAD_FAILURES.inc()
         log.error("The resource policy is not valid, the last one stays:\n%s", error.admin_text)
         policy = before.policy
     _loaded[path] = _Loaded(version, policy)

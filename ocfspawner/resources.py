@@ -69,9 +69,13 @@ class Decided:
             yield decided
             decided = decided.overrode
 
+    @property
+    def text(self) -> str:
+        """The value for people."""
+        return ", ".join(map(str, self.value)) if isinstance(self.value, tuple) else str(self.value)
+
     def __str__(self) -> str:
-        value = ", ".join(map(str, self.value)) if isinstance(self.value, tuple) else str(self.value)
-        return f"{value}: {self.origin}"
+        return f"{self.text}: {self.origin}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,11 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
             return _ACCOUNT_GONE
         return status
 
+    @property
+    def plan(self) -> ServerPlan | None:
+        """What `load_user_options` decided; ``None`` before, and without a directory."""
+        return self._plan
+
     # -- pieces ------------------------------------------------------------------------------
 
     @property

@@ -49,7 +49,10 @@ def rechosen(spawner: Any, before: Resources, origin: str) -> Resources:
 def write(spawner: Any, resources: Resources) -> None:
     """Make *spawner*'s traits say *resources*: cores as float, bytes as int, None for what is not there."""
     for trait, name in _AMOUNTS.items():
-        setattr(spawner, trait, resources.number(name))
+        amount = resources.number(name)
+        # Plain numbers: the server's MEM_LIMIT is what str() makes of the trait.
+        plain = float if trait.startswith("cpu") else int
+        setattr(spawner, trait, None if amount is None else plain(amount))
     for trait, storage in _EXTRAS.items():
         extra: dict[str, str] = dict(resources.beginning(EXTRA))
         if storage in resources.decided:

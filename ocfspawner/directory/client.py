@@ -7,12 +7,12 @@ timeouts count each read, and a server that drips bytes never meets them.
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from ocfspawner import metrics
 from ocfspawner.account import Account, parse_account
@@ -33,6 +33,7 @@ class Source(Enum):
     DIRECTORY = "directory"
     MEMORY = "memory"
     LAST_KNOWN_GOOD = "last known good"
+    FILE = "file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,25 @@ class Answer:
     source: Source
     age: float
     """Seconds since the directory said so."""
+
+    server: str = ""
+    """Which server was asked; empty when none was."""
+
+
+class Accounts(Protocol):
+    """Whatever can be asked for accounts as a `Directory` can."""
+
+    async def lookup(self, username: str) -> Answer:
+        """See `Directory.lookup`."""
+
+    async def authenticate(self, username: str, password: str) -> Account:
+        """See `Directory.authenticate`."""
+
+    async def usernames(self) -> Sequence[str]:
+        """See `Directory.usernames`."""
+
+    def close(self) -> None:
+        """See `Directory.close`."""
 
 
 class Directory:
@@ -84,6 +104,13 @@ class Directory:
         record = await self._ask(lambda worker, question: worker.login(question, username, password))
         return await self._accept(username, record)
 
+    async def usernames(self) -> Sequence[str]:
+        """The names of all people, sorted; some may be refused when they are looked up.
+
+        Asked page by page, which may take long in a large directory: one deadline is for all of it.
+        """
+        return await self._ask(lambda worker, question: worker.usernames(question))
+
     def close(self) -> None:
         """Start no more questions.  Kept connections go with their threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -104,7 +131,9 @@ class Directory:
 
     async def _fly(self, username: str) -> Answer:
         try:
-            record = await self._ask(lambda worker, question: worker.lookup(question, username))
+            record, server = await self._ask(
+                lambda worker, question: (worker.lookup(question, username), question.answered_by)
+            )
         except NoSuchAccount as error:
             self._memory.put(username, error, self._settings.negative_cache_ttl)
             await self._forget(username)
@@ -114,7 +143,7 @@ class Directory:
             if answer is None:
                 raise
             return answer
-        return Answer(await self._accept(username, record), Source.DIRECTORY, 0.0)
+        return Answer(await self._accept(username, record), Source.DIRECTORY, 0.0, server)
 
     async def _accept(self, username: str, record: Record) -> Account:
         """Parse what the directory said, and remember it."""

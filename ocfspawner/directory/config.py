@@ -3,16 +3,15 @@
 One directory serves spawner and authenticator, so it is made once for each process.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from traitlets import Bool, Enum, Float, Int, List, Set, Unicode
 from traitlets.config import SingletonConfigurable
 
 from ocfspawner.account import AccountRules, Attributes
-from ocfspawner.directory.client import Directory
+from ocfspawner.directory.client import Accounts, Directory
 from ocfspawner.directory.schema import PRESETS, GroupStyle, Schema
 from ocfspawner.directory.settings import (
     Anonymous,
@@ -21,13 +20,12 @@ from ocfspawner.directory.settings import (
     DirectorySettings,
     ServerAddress,
     SimpleBind,
+    naming_the_setting,
 )
-from ocfspawner.errors import ConfigurationError
 
 _RULES = AccountRules()
 _NAMES = Attributes()
 _SCHEMA = Schema()
-_T = TypeVar("_T")
 
 
 class LDAPDirectory(SingletonConfigurable):
@@ -203,20 +201,26 @@ class LDAPDirectory(SingletonConfigurable):
         Unicode(), _RULES.disabled_groups, help="""Groups, primary or not, that mark a disabled account."""
     ).tag(config=True)
 
-    _directory: Directory | None = None
+    _directory: Accounts | None = None
 
     @property
     def configured(self) -> bool:
         """Whether there is a directory at all."""
-        return bool(self.urls)
+        return bool(self.urls) or self._directory is not None
 
-    def directory(self) -> Directory:
+    def directory(self) -> Accounts:
         """The directory; made at the first call.  Raises `ConfigurationError`, naming the setting."""
         if self._directory is None:
-            self._directory = Directory(_checked(self._settings))
+            self._directory = Directory(self.settings())
         return self._directory
 
-    def _settings(self) -> DirectorySettings:
+    def answer_from(self, directory: Accounts) -> None:
+        """Take every answer from *directory*, whatever servers are configured."""
+        self._directory = directory
+
+    @naming_the_setting
+    def settings(self) -> DirectorySettings:
+        """All settings, checked."""
         clear_text = self.send_passwords_over_the_network_in_clear_text
         if clear_text:
             self.log.warning("LDAPDirectory sends passwords in clear text, as configured")
@@ -225,7 +229,7 @@ class LDAPDirectory(SingletonConfigurable):
             ca_file=_path(self.ca_file),
             credential=self._credential(),
             last_known_good_file=_path(self.last_known_good_file),
-            schema=self._schema(),
+            schema=self.schema(),
             **{name: getattr(self, name) for name in _SAME_NAME},
         )
 
@@ -242,7 +246,9 @@ class LDAPDirectory(SingletonConfigurable):
             return SimpleBind(name, Path(password))
         return CertificateBind(Path(certificate), Path(key)) if certificate else Anonymous()
 
-    def _schema(self) -> Schema:
+    @naming_the_setting
+    def schema(self) -> Schema:
+        """Where people and groups lie, and who is refused."""
         preset = PRESETS[self.schema_preset]
         return replace(
             preset,
@@ -284,13 +290,6 @@ _SAME_NAME = (
 
 def _path(name: str) -> Path | None:
     return Path(name) if name else None
-
-
-def _checked(make: Callable[[], _T]) -> _T:
-    try:
-        return make()
-    except ValueError as error:
-        raise ConfigurationError(f"LDAPDirectory: {error}") from None
 
 
 def the_directory(parent: Any) -> LDAPDirectory:

@@ -30,6 +30,9 @@ _SUCCESS, _INVALID_CREDENTIALS, _BUSY, _UNAVAILABLE = 0, 49, 51, 52
 _READ_SIZE = 64 * 1024
 """ldap3 appends each read to what it has, so its default of 4 KiB makes a large answer quadratic."""
 
+_PAGE, _PAGED_RESULTS = 500, "1.2.840.113556.1.4.319"
+"""Entries in a page, and the control of RFC 2696 that asks for it."""
+
 Found = tuple[str, Entry]
 """A distinguished name and its entry."""
 
@@ -112,14 +115,28 @@ class ServerConnection:
 
     def search(self, base: str, search_filter: str, attributes: list[str], only_base: bool = False) -> list[Found]:
         """All entries below *base* that match, or *base* itself; `DirectoryFailed` for any answer that is not all."""
+        return self._search(
+            base, search_filter, attributes, search_scope=ldap3.BASE if only_base else ldap3.SUBTREE
+        )
+
+    def search_all(self, base: str, search_filter: str, attributes: list[str]) -> Iterator[Found]:
+        """The same for answers of any size, asked page by page (RFC 2696)."""
+        cookie: bytes | None = None
+        while cookie is None or cookie:
+            yield from self._search(base, search_filter, attributes, paged_size=_PAGE, paged_cookie=cookie)
+            controls = self._ldap.result.get("controls") or {}
+            # A server without pages has sent all.
+            cookie = controls.get(_PAGED_RESULTS, {}).get("value", {}).get("cookie", b"")
+
+    def _search(self, base: str, search_filter: str, attributes: list[str], **arguments: Any) -> list[Found]:
         with self._lost_when_broken():
             self._ldap.search(
                 base,
                 search_filter,
-                search_scope=ldap3.BASE if only_base else ldap3.SUBTREE,
                 dereference_aliases=ldap3.DEREF_NEVER,
                 attributes=attributes,
                 time_limit=self._settings.receive_timeout,
+                **arguments,
             )
         self._check_result(f"search below {base}")
         return [_found(item) for item in self._ldap.response if self._is_entry(item, base)]

@@ -1,11 +1,14 @@
 """How to reach a directory: frozen values, checked when they are made.  Pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from ocfspawner.directory.schema import Schema
+from ocfspawner.errors import ConfigurationError
 
 
 class Security(Enum):
@@ -125,3 +128,19 @@ class DirectorySettings:
             server.security is Security.NONE for server in self.servers
         ):
             raise ValueError("a client certificate needs TLS with every server")
+
+
+_S = TypeVar("_S")
+_T = TypeVar("_T")
+
+
+def naming_the_setting(make: Callable[[_S], _T]) -> Callable[[_S], _T]:
+    """*make*, whose `ValueError` becomes a `ConfigurationError`."""
+
+    def checked(self: _S) -> _T:
+        try:
+            return make(self)
+        except ValueError as error:
+            raise ConfigurationError(f"LDAPDirectory: {error}") from None
+
+    return checked

@@ -6,7 +6,7 @@ log-in; its deadline may abort it from outside at any moment.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from ocfspawner import metrics
@@ -45,6 +45,9 @@ class Question:
 
         self.last_failure = ""
         """What went wrong most recently, for the log."""
+
+        self.answered_by = ""
+        """The server that answered."""
 
     def use(self, connection: ServerConnection) -> None:
         """Name the connection to abort; raises `QuestionEnded` when that has happened already."""
@@ -93,6 +96,19 @@ class Worker:
         if not self._until_answered(question, lambda: self._accepts(question, dn, password)):
             raise LoginRefused(username, "the directory refused the password")
         return self.lookup(question, username)
+
+    def usernames(self, question: Question) -> Sequence[str]:
+        """The names of all people; see `Directory.usernames`."""
+        schema = self._settings.schema
+        name = schema.rules.attributes.username
+
+        def ask(connection: ServerConnection) -> Sequence[str]:
+            everybody = f"(&(objectClass={schema.person_class})({name}=*))"
+            found = connection.search_all(schema.people_base, everybody, [name])
+            # What is no UTF-8 is no user name; one that is spelled badly is refused at its look-up.
+            return sorted(value.decode("utf-8", "replace") for _, entry in found for value in entry[name.lower()])
+
+        return self._ask(question, "list", ask)
 
     def close(self) -> None:
         """Close the kept connection."""
@@ -173,19 +189,22 @@ class Worker:
         if self._kept is not None:
             question.use(self._kept)
             try:
-                return self._on(self._kept, operation, ask)
+                return self._on(question, self._kept, operation, ask)
             except ConnectionLost as error:
                 question.last_failure = str(error)
                 self.close()
         self._kept = connection = self._connect(question)
         try:
-            return self._on(connection, operation, ask)
+            return self._on(question, connection, operation, ask)
         except ConnectionLost as error:
             self.close()
             self._blame(connection.address, question, error)
             raise DirectoryUnreachable(str(error)) from error
 
-    def _on(self, connection: ServerConnection, operation: str, ask: Callable[[ServerConnection], T]) -> T:
+    def _on(
+        self, question: Question, connection: ServerConnection, operation: str, ask: Callable[[ServerConnection], T]
+    ) -> T:
+        question.answered_by = str(connection.address)
         return _counted(operation, connection.address, time.monotonic(), lambda: ask(connection))
 
     def _connect(self, question: Question, bind: bool = True) -> ServerConnection:
