@@ -9,9 +9,18 @@ import click
 
 from ocfspawner.cli import hub as hubs
 from ocfspawner.cli.exits import Unhealthy
-from ocfspawner.cli.output import config_option, ldif_option, note, output_option, print_json, print_rows
+from ocfspawner.cli.output import (
+    answering,
+    as_json,
+    config_option,
+    ldif_option,
+    note,
+    output_option,
+    print_json,
+    print_rows,
+)
 from ocfspawner.directory.client import Answer
-from ocfspawner.errors import Refusal
+from ocfspawner.errors import AccountDisabled, Refusal
 
 
 @click.command(name="account")
@@ -26,7 +35,8 @@ def command(username: str, ldif: Path | None, config: Path | None, output: str) 
     ocfspawner account alice
     ocfspawner account alice --output json
     """
-    found = hubs.run(_look_up(username, config, ldif))
+    with answering(output):
+        found = hubs.run(_look_up(username, config, ldif))
     if output == "json":
         print_json(found)
     else:
@@ -41,7 +51,7 @@ async def _look_up(username: str, config: Path | None, ldif: Path | None) -> dic
         try:
             answer = await hub.accounts.lookup(username)
         except Refusal as refused:
-            return {"account": None, "answered_by": None, "seconds": _since(began), "refused": _why(refused)}
+            return {"account": None, "answered_by": None, "seconds": _since(began), "refused": as_json(refused)}
         return {
             "account": asdict(answer.account),
             "answered_by": _by_whom(answer),
@@ -55,14 +65,8 @@ def _by_whom(answer: Answer) -> str:
 
 
 def _disabled(answer: Answer) -> dict[str, str] | None:
-    from ocfspawner.errors import AccountDisabled
-
     account = answer.account
-    return _why(AccountDisabled(account.username, account.disabled)) if account.disabled else None
-
-
-def _why(refused: Refusal) -> dict[str, str]:
-    return {"reason": refused.reason, "detail": refused.admin_text, "user_text": refused.user_text}
+    return as_json(AccountDisabled(account.username, account.disabled)) if account.disabled else None
 
 
 def _since(began: float) -> float:

@@ -7,6 +7,7 @@ import click
 
 from ocfspawner.cli import hub as hubs
 from ocfspawner.cli.output import (
+    answering,
     config_option,
     ldif_option,
     output_option,
@@ -38,7 +39,8 @@ def command(
     ocfspawner explain alice
     ocfspawner explain alice --server gpu --policy resources-new.yaml
     """
-    plan = hubs.run(_decide(username, server, config, ldif, policy))
+    with answering(output):
+        plan = hubs.run(_decide(username, server, config, ldif, policy))
     if output == "json":
         print_json(as_json(plan, server))
     else:

@@ -163,15 +163,15 @@ def make_spawner(
     groups = sorted(answer.account.group_names) if answer else []
     try:
         settings = _hub_settings(config, exact)
-        user = _user(username, groups, settings["base_url"])
-        prefix = f"{user.url}{server}/" if server else user.url
+        person = user(username, groups, settings["base_url"])
+        prefix = f"{person.url}{server}/" if server else person.url
         with _no_cluster():
             return spawner_class(config)(  # type: ignore[no-any-return]
                 config=config,
-                user=user,
+                user=person,
                 hub=settings["hub"],
                 orm_spawner=_row(server, prefix),
-                oauth_client_id=f"jupyterhub-user-{user.escaped_name}{'-' if server else ''}{server}",
+                oauth_client_id=f"jupyterhub-user-{person.escaped_name}{'-' if server else ''}{server}",
                 cookie_options=settings["cookie_options"],
                 cookie_host_prefix_enabled=settings["cookie_host_prefix_enabled"],
             )
@@ -205,8 +205,8 @@ async def manifest(spawner: "OCFSpawner") -> Mapping[str, Any]:
         raise _refusal(refused) from None
     if spawner.modify_pod_hook:
         pod = await maybe_future(spawner.modify_pod_hook(spawner, pod))
-    plain: Mapping[str, Any] = {"apiVersion": "v1", "kind": "Pod", **ApiClient().sanitize_for_serialization(pod)}
-    return plain
+    async with ApiClient() as client:
+        return {"apiVersion": "v1", "kind": "Pod", **client.sanitize_for_serialization(pod)}
 
 
 def _refusal(refused: Any) -> NotStarted:
@@ -253,7 +253,7 @@ def _hub_settings(config: "Config", exact: bool) -> Mapping[str, Any]:
     }
 
 
-def _user(username: str, groups: list[str], base_url: str) -> SimpleNamespace:
+def user(username: str, groups: list[str], base_url: str = "/") -> SimpleNamespace:
     """What a spawner asks of jupyterhub.user.User."""
     from jupyterhub.utils import url_escape_path, url_path_join
 

@@ -5,11 +5,15 @@ JSON goes to standard output, alone; whatever else there is to say goes to stand
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from ocfspawner.cli.exits import Unhealthy
+from ocfspawner.errors import Refusal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -113,3 +117,20 @@ def print_table(
 def note(text: str) -> None:
     """Something to know, beside the answer."""
     click.echo(text, err=True)
+
+
+@contextmanager
+def answering(output: str) -> Iterator[None]:
+    """With JSON asked for, a refusal is an answer too: ``{"refused": {"reason", "detail", "user_text"}}``."""
+    try:
+        yield
+    except Refusal as refused:
+        if output != "json":
+            raise
+        print_json({"refused": as_json(refused)})
+        raise Unhealthy from None
+
+
+def as_json(refused: Refusal) -> dict[str, str]:
+    """A refusal, in the documented shape."""
+    return {"reason": refused.reason, "detail": refused.admin_text, "user_text": refused.user_text}

@@ -115,9 +115,7 @@ class ServerConnection:
 
     def search(self, base: str, search_filter: str, attributes: list[str], only_base: bool = False) -> list[Found]:
         """All entries below *base* that match, or *base* itself; `DirectoryFailed` for any answer that is not all."""
-        return self._search(
-            base, search_filter, attributes, search_scope=ldap3.BASE if only_base else ldap3.SUBTREE
-        )
+        return self._search(base, search_filter, attributes, search_scope=ldap3.BASE if only_base else ldap3.SUBTREE)
 
     def search_all(self, base: str, search_filter: str, attributes: list[str]) -> Iterator[Found]:
         """The same for answers of any size, asked page by page (RFC 2696)."""
