@@ -1,6 +1,7 @@
 """The API server, as plain dictionaries, with a time limit on every request."""
 
 import json
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -46,6 +47,7 @@ class Cluster:
         from kubernetes_asyncio.config import ConfigException
         from kubespawner.clients import load_config
 
+        logging.disable(logging.WARNING)  # each place where no kubeconfig is, is a warning
         try:
             load_config(
                 host=spawner.k8s_api_host,
@@ -54,6 +56,8 @@ class Cluster:
             )
         except (ConfigException, OSError) as error:
             raise NoCluster(f"neither in a pod of the cluster nor with a kubeconfig: {error}") from None
+        finally:
+            logging.disable(logging.NOTSET)
         return cls(ApiClient(), spawner.namespace)
 
     async def __aenter__(self) -> "Cluster":

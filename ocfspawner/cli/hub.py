@@ -75,6 +75,9 @@ class Hub:
         config = read_config(path)
         if policy is not None:
             config.OCFSpawner.policy_file = str(policy)
+        if exact:
+            # Now, so that the imports are not counted as a phase of a spawn.
+            _hub_settings(config, exact)
         return cls(config, path, _directory(config, ldif), exact)
 
     @property
@@ -93,8 +96,9 @@ class Hub:
         answer = await self.accounts.lookup(username)
         answered = time.monotonic()
         spawner = self.spawner(username, server, answer)
+        made = time.monotonic()
         plan = await decide(spawner)
-        return Decision(answer, plan, spawner, answered - began, time.monotonic() - answered)
+        return Decision(answer, plan, spawner, answered - began, time.monotonic() - made)
 
     def spawner(self, username: str, server: str = "", answer: Answer | None = None) -> "OCFSpawner":
         """The spawner that the Hub would make for this server.  Needs a running loop, and no cluster."""

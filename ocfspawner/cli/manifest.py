@@ -61,7 +61,7 @@ _Yaml.add_representer(str, _text)
 @policy_option
 @config_option
 @output_option
-def command(  # noqa: PLR0913 - one for each option
+def command(
     username: str,
     server: str,
     diff: str | None,

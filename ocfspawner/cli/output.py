@@ -111,7 +111,12 @@ def print_table(
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
-    console().print(table)
+    terminal = console()
+    with terminal.capture() as captured:
+        terminal.print(table)
+    # rich fills lines with spaces, which a file needs not.
+    for line in captured.get().rstrip().splitlines():
+        click.echo(line.rstrip())
 
 
 def note(text: str) -> None:

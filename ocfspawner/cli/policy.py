@@ -38,11 +38,11 @@ def check(file: Path, output: str) -> None:
     """
     with answering(output):
         policy = _read(file)
-    remarks = list(_remarks(policy, date.today()))
+    found = list(remarks(policy, date.today()))
     if output == "json":
-        print_json({"file": str(file), "rules": len(policy.rules), "remarks": remarks})
+        print_json({"file": str(file), "rules": len(policy.rules), "remarks": found})
         return
-    for remark in remarks:
+    for remark in found:
         click.echo(remark)
     ceiling = ", ".join(f"{name} {most}" for name, most in policy.ceiling.items())
     click.echo(f"{file}: valid, {len(policy.rules)} rules, ceiling: {ceiling or 'none'}")
@@ -57,7 +57,7 @@ def _read(file: Path) -> Policy:
         raise PolicyInvalid(f"{file}: {error}") from None
 
 
-def _remarks(policy: Policy, today: date) -> Iterator[str]:
+def remarks(policy: Policy, today: date) -> Iterator[str]:
     """What is no mistake, and yet hardly meant."""
     for index, rule in enumerate(policy.rules):
         if rule.until is not None and rule.until < today:
@@ -100,7 +100,7 @@ def schema() -> None:
 @server_option
 @config_option
 @output_option
-def diff(  # noqa: PLR0913 - one for each option
+def diff(
     old: Path,
     new: Path,
     users: Path | None,

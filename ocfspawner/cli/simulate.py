@@ -15,7 +15,7 @@ import click
 from ocfspawner.cli import hub as hubs
 from ocfspawner.cli import simulation
 from ocfspawner.cli.cluster import ApiRefused, Cluster, NoCluster
-from ocfspawner.cli.everybody import Verdict, Whom, verdicts, whom, whom_options
+from ocfspawner.cli.everybody import Whom, verdicts, whom, whom_options
 from ocfspawner.cli.output import (
     answering,
     config_option,
@@ -40,7 +40,7 @@ _MOST_NAMES = 5
 @policy_option
 @config_option
 @output_option
-def command(  # noqa: PLR0913 - one for each option
+def command(
     users: Path | None,
     group: str | None,
     everybody: bool,
@@ -83,7 +83,11 @@ async def _simulate(hub: hubs.Hub, accounts: Whom, server: str, nodes: bool) -> 
             name: {"all_servers": simulation.shown(name, amount), "nodes": _of(has, name)}
             for name, amount in sorted(wanted.items())
         },
-        "refused": [_refused(verdict) for verdict in found if verdict.refused],
+        "refused": [
+            {"username": verdict.username, "reason": verdict.refused.reason, "detail": verdict.refused.admin_text}
+            for verdict in found
+            if verdict.refused
+        ],
     }
 
 
@@ -100,12 +104,6 @@ def _of(has: Mapping[str, Decimal | int] | None, name: str) -> str | None:
     return None if has is None else simulation.shown(name, has.get(name, 0))
 
 
-def _refused(verdict: Verdict) -> dict[str, str]:
-    assert verdict.refused is not None
-    reason, detail = verdict.refused.reason, verdict.refused.admin_text
-    return {"username": verdict.username, "reason": reason, "detail": detail}
-
-
 # -- for people ------------------------------------------------------------------------------
 
 
@@ -115,10 +113,10 @@ def _print(found: Mapping[str, Any]) -> None:
     if found["rules"]:
         rows = [(use["origin"], use["accounts"], use["decides"], use["remark"]) for use in found["rules"]]
         print_table(("rule", "means", "decides for", ""), rows, right=("means", "decides for"), title="Rules")
-    rows = [(name, sums["all_servers"], sums["nodes"] or "?") for name, sums in found["guarantees"].items()]
-    if rows:
+    sums = [(name, sum_["all_servers"], sum_["nodes"] or "?") for name, sum_ in found["guarantees"].items()]
+    if sums:
         columns = ("", "if all ran", "nodes have")
-        print_table(columns, rows, right=columns[1:], title="Guarantees")
+        print_table(columns, sums, right=columns[1:], title="Guarantees")
     _print_refused(found["refused"])
 
 

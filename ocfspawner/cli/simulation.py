@@ -117,7 +117,7 @@ def _amount(name: str, text: str) -> Decimal | int:
 def shown(name: str, amount: Decimal | int) -> str:
     """A sum for people: rounded, as nobody reads 40 digits."""
     if name == "cpu":
-        return str(Cores(round(amount, 3))) if amount < 10 else f"{amount:.0f}"
+        return str(Cores(round(Decimal(amount), 3))) if amount < 10 else f"{amount:.0f}"
     if name in ("memory", "ephemeral-storage"):
         return f"{amount / 2**30:.1f}Gi" if amount >= 2**30 else str(Bytes(amount))
     return str(amount)

@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import click
 
 from ocfspawner.cli import hub as hubs
 from ocfspawner.cli.cluster import ApiRefused, Cluster
-from ocfspawner.cli.debug_pod import debug_name, debug_pod
+from ocfspawner.cli.debug_pod import COMPONENT, Wish, debug_name, debug_pod
 from ocfspawner.cli.diagnosis import Finding, creation_refused
 from ocfspawner.cli.exits import Unhealthy
 from ocfspawner.cli.inside import Check
@@ -42,9 +43,9 @@ def command(
 ) -> None:
     """Start a debug server as USERNAME, and say in one sentence what is wrong and what to do.
 
-    The pod is the one that the Hub would make, under another name that the Hub does not know: without a token, with the
-    home mounted read-only and HOME somewhere else.  It is removed on every way out.  The person's own server is left
-    alone.
+    The pod is the one that the Hub would make, under another name that the Hub does not know: without a token, with
+    the home mounted read-only and HOME somewhere else.  It is removed on every way out.  The person's own server is
+    left alone.
 
     \b
     ocfspawner spawn alice
@@ -55,7 +56,8 @@ def command(
     timeline.say(f"Debug spawn of {username}")
     try:
         with answering(output):
-            outcome = hubs.run(_interruptible(_spawn(config, username, server, timeline, read_write, keep, timeout)))
+            wish = Wish(read_write=read_write, keep=keep, seconds=timeout)
+            outcome = hubs.run(_interruptible(_spawn(config, username, server, timeline, wish)))
     finally:
         timeline.stop()
     _report(outcome, username, timeline, output)
@@ -86,21 +88,21 @@ async def _interruptible(work: Any) -> Any:
         raise KeyboardInterrupt from None
 
 
-async def _spawn(
-    config: Path | None, username: str, server: str, timeline: Timeline, read_write: bool, keep: bool, timeout: int
-) -> Outcome:
+async def _spawn(config: Path | None, username: str, server: str, timeline: Timeline, wish: Wish) -> Outcome:
     async with hubs.Hub.load(config, exact=True) as hub:
-        async with asyncio.timeout(timeout):
+        timeline.passed("configuration", str(hub.path))
+        async with asyncio.timeout(wish.seconds):
             decision = await hub.decide(username, server)
         plan = decision.plan
         timeline.passed("directory", f"{_by(decision)}: uid {plan.account.uid}", decision.directory_seconds)
         timeline.passed("policy", "; ".join(_amounts(plan)), decision.policy_seconds)
         manifest = await hubs.manifest(decision.spawner)
-        pod = debug_pod(manifest, plan, debug_name(manifest), read_write, keep, timeout)
+        pod = debug_pod(manifest, plan, debug_name(manifest), wish)
         async with Cluster.of(decision.spawner) as cluster:
+            await _sweep(cluster)
             try:
-                async with _created(cluster, pod, timeline, keep):
-                    watch = Watch(cluster, plan, pod, timeline, read_write, timeout)
+                async with _created(cluster, pod, timeline, wish.keep):
+                    watch = Watch(cluster, plan, pod, timeline, wish)
                     outcome = await watch.until_answering()
                     if outcome.healthy and "KUBERNETES_SERVICE_HOST" in os.environ:
                         outcome.checks.append(await _reached_from_here(cluster, pod))
@@ -130,11 +132,21 @@ async def _delete(cluster: Cluster, name: str) -> None:
     try:
         async with asyncio.timeout(_SECONDS_TO_CLEAN_UP):
             await cluster.delete_pod(name)
-            while await cluster.pod(name):
+            while await cluster.pod(name):  # noqa: ASYNC110 - what is waited for is not in this process
                 await asyncio.sleep(0.2)
     except Exception as error:  # whatever it is, it must not hide what came before
         note(f"The pod {name} could not be removed: {error or type(error).__name__}")
         note(f"Remove it: kubectl -n {cluster.namespace} delete pod {name}")
+
+
+async def _sweep(cluster: Cluster) -> None:
+    """Remove debug pods whose command was killed before it could: those that have ended, and whose time is up."""
+    now = datetime.now(UTC)
+    for pod in await cluster.pods(label_selector=f"component={COMPONENT}"):
+        seconds = pod["spec"].get("activeDeadlineSeconds")
+        created = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
+        if seconds and now > created + timedelta(seconds=seconds):
+            await cluster.delete_pod(pod["metadata"]["name"])
 
 
 async def _reached_from_here(cluster: Cluster, pod: Mapping[str, Any]) -> Check:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.status import Status
 
 PHASES = (
-    *("directory", "policy", "created", "scheduled", "mounted"),
+    *("configuration", "directory", "policy", "created", "scheduled", "mounted"),
     *("home check", "image", "started", "answering"),
 )
 
@@ -29,7 +29,7 @@ class Timeline:
         self._seen: set[str] = set()
         self._status: Status | None = None
         if not quiet and sys.stdout.isatty():
-            self._status = self._console.status("directory")
+            self._status = self._console.status("reading the configuration")
             self._status.start()
         self.phases: list[dict[str, Any]] = []
         self.events: list[dict[str, str]] = []
@@ -49,7 +49,7 @@ class Timeline:
         took = now - self._last if seconds is None else seconds
         self._last = now
         self.phases.append({"name": name, "seconds": round(took, 3), "detail": detail})
-        self._print(f"{took:8.2f} s  {name:<11} {detail}".rstrip(), "green")
+        self._print(f"{took:8.2f} s  {name:<13} {detail}".rstrip(), "green")
         if self._status:
             self._status.update(f"waiting for: {self.next}")
 
@@ -66,13 +66,13 @@ class Timeline:
                 }
                 self.events.append(said)
                 style = "yellow" if said["type"] == "Warning" else "dim"
-                self._print(f"{'':10}  event       {said['reason']}: {said['message']}", style)
+                self._print(f"{'':10}  event         {said['reason']}: {said['message']}", style)
 
     def wrote(self, lines: Sequence[str]) -> None:
         """Show what is new in the log *lines*."""
         for line in lines[len(self.log) :]:
             self.log.append(line)
-            self._print(f"{'':10}  log         {line}", "dim")
+            self._print(f"{'':10}  log           {line}", "dim")
 
     def say(self, text: str, style: str = "") -> None:
         """A line of its own."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ocfspawner.cli.cluster import ApiRefused, Cluster
+from ocfspawner.cli.debug_pod import Wish
 from ocfspawner.cli.diagnosis import Finding, crashed, look, out_of_time
 from ocfspawner.cli.inside import Check, Facts, facts_in, judge, without_facts
 from ocfspawner.cli.output import note
@@ -48,15 +49,12 @@ class Outcome:
 class Watch:
     """One pod and what is seen of it."""
 
-    def __init__(
-        self, cluster: Cluster, plan: ServerPlan, pod: Object, timeline: Timeline, read_write: bool, timeout: int
-    ) -> None:
+    def __init__(self, cluster: Cluster, plan: ServerPlan, pod: Object, timeline: Timeline, wish: Wish) -> None:
         self._cluster = cluster
         self._plan = plan
         self._name = str(pod["metadata"]["name"])
         self._timeline = timeline
-        self._read_write = read_write
-        self._timeout = timeout
+        self._wish = wish
         self._may_read_logs = True
 
     async def until_answering(self) -> Outcome:
@@ -74,12 +72,12 @@ class Watch:
             trouble = self._crash(pod, facts) or look(self._plan, pod, events, waited)
             if trouble or "answering" in facts or self._is_all_we_can_know(pod):
                 return self._outcome(facts, trouble)
-            if waited > self._timeout:
-                return self._outcome(facts, out_of_time(pod, events, self._timeline.next, self._timeout))
+            if waited > self._wish.seconds:
+                return self._outcome(facts, out_of_time(pod, events, self._timeline.next, self._wish.seconds))
             await asyncio.sleep(_EVERY)
 
     def _outcome(self, facts: Facts, trouble: Finding | None) -> Outcome:
-        return Outcome(self._name, trouble, list(judge(self._plan, facts, self._read_write)))
+        return Outcome(self._name, trouble, list(judge(self._plan, facts, self._wish.read_write)))
 
     async def _facts(self, pod: Object) -> Facts:
         """What the container has said: in its log, else, without the right to read it, in its last message."""
@@ -106,7 +104,7 @@ class Watch:
         runs = "running" in notebook or "terminated" in notebook
         if conditions.get("PodScheduled"):
             self._timeline.passed("scheduled", str(pod["spec"].get("nodeName", "")))
-        if conditions.get("PodReadyToStartContainers") or "waiting" not in check and check:
+        if conditions.get("PodReadyToStartContainers") or ("waiting" not in check and check):
             self._timeline.passed("mounted")
         if "terminated" in check and check["terminated"]["exitCode"] == 0:
             self._timeline.passed("home check", self._plan.home.path)
@@ -132,7 +130,7 @@ class Watch:
     def _is_all_we_can_know(self, pod: Object) -> bool:
         """Without the log, and with a pod that is kept, nothing more will come."""
         state = _container(pod, "containerStatuses", _NOTEBOOK).get("state") or {}
-        return not self._may_read_logs and "running" in state and "activeDeadlineSeconds" not in pod["spec"]
+        return self._wish.keep and not self._may_read_logs and "running" in state
 
 
 def _container(pod: Object, kind: str, name: str) -> Object:

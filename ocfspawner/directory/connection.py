@@ -8,6 +8,7 @@ and referral pass.
 import contextlib
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -138,6 +139,14 @@ class ServerConnection:
             )
         self._check_result(f"search below {base}")
         return [_found(item) for item in self._ldap.response if self._is_entry(item, base)]
+
+    @property
+    def certificate_days(self) -> int | None:
+        """Days for which the server's certificate is still valid; ``None`` without TLS."""
+        if self.address.security is Security.NONE:
+            return None
+        until = ssl.cert_time_to_seconds(self._ldap.socket.getpeercert()["notAfter"])
+        return int((until - time.time()) // 86400)
 
     def abort(self) -> None:
         """End whatever this connection is waiting for; callable from another thread, and never blocks."""

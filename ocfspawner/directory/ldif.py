@@ -29,6 +29,7 @@ class LDIFDirectory:
         self._groups_by_gid: dict[bytes, list[Found]] = defaultdict(list)
         self._groups_by_member: dict[bytes, list[Found]] = defaultdict(list)
         self._groups_by_dn: dict[str, list[Found]] = defaultdict(list)
+        self._answers: dict[str, Answer] = {}
         people, groups = _normal(schema.people_base), _normal(schema.group_base)
         for dn, entry in read_ldif(path):
             classes = {value.decode("utf-8", "replace").casefold() for value in entry.get("objectclass", ())}
@@ -39,16 +40,9 @@ class LDIFDirectory:
 
     async def lookup(self, username: str) -> Answer:
         """See `Directory.lookup`."""
-        # As a server compares: without regard to case and outer spaces. `parse_account` then does by bytes.
-        found = self._people.get(username.strip().casefold(), [])
-        if not found:
-            raise NoSuchAccount(username)
-        if len(found) > 1:
-            raise EntryMalformed(username, f"{len(found)} entries: {'; '.join(dn for dn, _ in found[:4])}")
-        dn, person = found[0]
-        groups = [entry for _, entry in self._groups_of(username, dn, person)]
-        account = parse_account(username, person, groups, self._schema.rules)
-        return Answer(account, Source.FILE, 0.0)
+        if username not in self._answers:
+            self._answers[username] = Answer(self._account(username), Source.FILE, 0.0)
+        return self._answers[username]
 
     async def authenticate(self, username: str, password: str) -> Account:
         """Nobody logs in by a file."""
@@ -62,6 +56,17 @@ class LDIFDirectory:
 
     def close(self) -> None:
         """Nothing is kept open."""
+
+    def _account(self, username: str) -> Account:
+        # As a server compares: without regard to case and outer spaces. `parse_account` then does by bytes.
+        found = self._people.get(username.strip().casefold(), [])
+        if not found:
+            raise NoSuchAccount(username)
+        if len(found) > 1:
+            raise EntryMalformed(username, f"{len(found)} entries: {'; '.join(dn for dn, _ in found[:4])}")
+        dn, person = found[0]
+        groups = [entry for _, entry in self._groups_of(username, dn, person)]
+        return parse_account(username, person, groups, self._schema.rules)
 
     def _add_person(self, dn: str, entry: Entry) -> None:
         for value in entry.get(self._schema.rules.attributes.username.lower(), ()):
@@ -94,28 +99,22 @@ def read_ldif(path: Path) -> Iterator[Found]:
 
     Raises `ConfigurationError` for what is no content record: changes, values by URL.
     """
-    record: dict[str, list[bytes]] = {}
+    entry: dict[str, list[bytes]] = {}
     dn = ""
     for number, line in _unfolded(path):
         if not line:
             if dn:
-                yield dn, record
-            dn, record = "", {}
+                yield dn, entry
+            dn, entry = "", {}
             continue
         name, value = _value(path, number, line)
-        if name == "version":
-            continue
-        if not dn:
-            if name != "dn":
-                raise ConfigurationError(f"{path}:{number}: an entry begins with dn:, not with {name}:")
-            dn = value.decode("utf-8", "replace")
-        elif name == "changetype":
-            raise ConfigurationError(f"{path}:{number}: a change; only entries as they are can be read")
-        else:
+        if dn:
             # Options such as ;lang-en or ;binary don't matter here.
-            record.setdefault(name.partition(";")[0], []).append(value)
-    if dn:
-        yield dn, record
+            entry.setdefault(name.partition(";")[0], []).append(value)
+        elif name == "dn":
+            dn = value.decode("utf-8", "replace")
+        elif name != "version":
+            raise ConfigurationError(f"{path}:{number}: an entry begins with dn:, not with {name}:")
 
 
 def _unfolded(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -132,13 +131,15 @@ def _unfolded(path: Path) -> Iterator[tuple[int, bytes]]:
         if at > 1 and not held.startswith(b"#"):
             yield number, held
         number, held = at, line
-    yield number, held
+    yield number, b""
 
 
 def _value(path: Path, number: int, line: bytes) -> tuple[str, bytes]:
     name, colon, value = line.partition(b":")
     if not colon or not name:
         raise ConfigurationError(f"{path}:{number}: not LDIF: {line[:60]!r}")
+    if name == b"changetype":
+        raise ConfigurationError(f"{path}:{number}: a change; only entries as they are can be read")
     if value.startswith(b":"):
         try:
             value = b64decode(value[1:].strip(), validate=True)
