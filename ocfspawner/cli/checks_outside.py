@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ocfspawner.account import Account, Group
+from ocfspawner.cli import detached
 from ocfspawner.cli import hub as hubs
 from ocfspawner.cli.checks import CURES, Result, State
 from ocfspawner.cli.cluster import ApiRefused, Cluster
@@ -127,7 +128,7 @@ async def pod(hub: hubs.Hub) -> Iterable[Result]:
     """Whether the API server would take the pod of an account without groups: classes, admission, quota."""
     hub.directory.answer_from(_Somebody(hub.directory.schema()))
     decision = await hub.decide(_NOBODY)
-    manifest = await hubs.manifest(decision.spawner)
+    manifest = await detached.manifest(decision.spawner)
     async with Cluster.of(decision.spawner) as cluster:
         try:
             await cluster.create_pod(manifest, dry_run=True)

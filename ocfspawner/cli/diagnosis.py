@@ -171,7 +171,7 @@ def _scheduling(plan: ServerPlan, pod: Object, events: Sequence[Object], waited:
     return Finding(
         "unschedulable",
         f"No node takes this pod: {_tail(message)}",
-        "Look at node_selector and tolerations (`ocfspawner explain`), at the nodes' taints, at the claim of the homes.",
+        "Look at node_selector and tolerations (`ocfspawner explain`), and at the nodes' taints.",
     )
 
 

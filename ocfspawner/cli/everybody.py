@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ocfspawner.cli import detached
 from ocfspawner.cli import hub as hubs
 from ocfspawner.cli.output import F, ldif_option, note
 from ocfspawner.directory.client import Answer
@@ -113,9 +114,9 @@ class _Series:
             spawner = self._new(username, answer)
         else:
             spawner = self._spawner
-            spawner.user = hubs.user(username, sorted(answer.account.group_names))
+            spawner.user = detached.user(username, sorted(answer.account.group_names))
         try:
-            plan = await hubs.decide(spawner)
+            plan = await detached.decide(spawner)
         except Refusal as refused:
             if refused.reason == "policy-invalid":
                 raise

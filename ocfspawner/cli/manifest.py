@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import yaml
 
+from ocfspawner.cli import detached
 from ocfspawner.cli import hub as hubs
 from ocfspawner.cli.cluster import ApiRefused, Cluster
 from ocfspawner.cli.diagnosis import creation_refused
@@ -111,7 +112,7 @@ async def _manifest(hub: hubs.Hub, username: str, server: str, diff: str | None,
 
 async def _pod_of(hub: hubs.Hub, username: str, server: str) -> "tuple[OCFSpawner, Mapping[str, Any]]":
     decision = await hub.decide(username, server)
-    return decision.spawner, await hubs.manifest(decision.spawner)
+    return decision.spawner, await detached.manifest(decision.spawner)
 
 
 async def _try(spawner: "OCFSpawner", pod: Mapping[str, Any], output: str) -> None:

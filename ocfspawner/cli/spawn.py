@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ocfspawner.cli import detached
 from ocfspawner.cli import hub as hubs
 from ocfspawner.cli.cluster import ApiRefused, Cluster
 from ocfspawner.cli.debug_pod import COMPONENT, Wish, debug_name, debug_pod
@@ -96,7 +97,7 @@ async def _spawn(config: Path | None, username: str, server: str, timeline: Time
         plan = decision.plan
         timeline.passed("directory", f"{_by(decision)}: uid {plan.account.uid}", decision.directory_seconds)
         timeline.passed("policy", "; ".join(_amounts(plan)), decision.policy_seconds)
-        manifest = await hubs.manifest(decision.spawner)
+        manifest = await detached.manifest(decision.spawner)
         pod = debug_pod(manifest, plan, debug_name(manifest), wish)
         async with Cluster.of(decision.spawner) as cluster:
             await _sweep(cluster)
