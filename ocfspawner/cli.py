@@ -51,6 +51,8 @@ def account(config: Path, username: str, output: str) -> None:
     except Refusal as refused:
         click.echo(f"{refused.reason}: {refused.admin_text}", err=True)
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)  # click would make it 1, which means refused
     click.echo(json.dumps(dataclasses.asdict(found), indent=2) if output == "json" else _table(found))
     if found.disabled:
         sys.exit(1)
