@@ -13,7 +13,7 @@ from ocfspawner.directory.config import LDAPDirectory
 from .hubless import BASE, FakeCluster
 from .support import GSTAFF, FakeDirectory, account
 
-settings.register_profile("ocfspawner", derandomize=True, deadline=None, database=None, max_examples=200)
+settings.register_profile("ocfspawner", derandomize=True, deadline=None, database=None, max_examples=100)
 settings.load_profile("ocfspawner")
 
 

@@ -30,7 +30,8 @@ CLAIM, NFS = ClaimHomes(), NFSHomes(server="files", prefix="/opt")
 def pod(**changes: Any) -> V1Pod:
     """A pod as KubeSpawner makes it."""
     settings = {"name": "jupyter-gstaff", "cmd": ["server", "--flag"], "port": 8888, "image": "image:1"}
-    return make_pod(**{"image_pull_policy": "IfNotPresent", **settings, **changes})
+    made: V1Pod = make_pod(**{"image_pull_policy": "IfNotPresent", **settings, **changes})
+    return made
 
 
 def planned(homes: HomeVolume = CLAIM, **changes: Any) -> dict[str, Any]:
@@ -115,7 +116,8 @@ def test_the_plan_wins(changes: dict[str, Any]) -> None:
     ],
 )
 def test_every_container_runs_as_the_person(kind: str, container: Any) -> None:
-    spec = planned(**{kind: [container]})["spec"]
+    changes: dict[str, Any] = {kind: [container]}
+    spec = planned(**changes)["spec"]
     contexts = [each["securityContext"] for each in spec["initContainers"] + spec["containers"]]
     assert [identity(context) for context in contexts] == [(12903, 1000)] * 3
     assert not any(context["privileged"] for context in contexts)

@@ -135,7 +135,7 @@ async def test_no_text_of_the_directory_is_a_template(
 
     def expand(self: OCFSpawner, template: str, slug_scheme: str | None = None) -> str:
         templates.append(template)
-        return original(self, template, slug_scheme)
+        return str(original(self, template, slug_scheme))
 
     def format_string(self: OCFSpawner, text: str) -> str:
         templates.append(text)

@@ -89,7 +89,7 @@ async def test_a_profile_s_other_containers_run_as_the_person(directory: FakeDir
     assert contexts == [plan().container_security_context] * 4
 
 
-OPTIONS = {
+OPTIONS: dict[str, Any] = {
     "profile_list": [
         {
             "display_name": "P",
