@@ -15,6 +15,9 @@ from ocfspawner.errors import DirectoryUnreachable, EntryMalformed, LoginRefused
 
 T = TypeVar("T")
 
+_LONGEST_NAME = 255
+"""Characters of a Hub's user name.  slapd closes the connection on a question above 256 kB, as in an outage."""
+
 
 class Question:
     """One look-up or log-in, and the connection that it is using at the moment."""
@@ -82,6 +85,8 @@ class Worker:
 
     def _person(self, connection: ServerConnection, username: str) -> Found:
         schema = self._schema
+        if len(username) > _LONGEST_NAME:
+            raise NoSuchAccount(username, f"{len(username)} characters")
         try:
             search_filter = schema.person_filter(username)
             search_filter.encode("utf-8")
