@@ -1,10 +1,12 @@
 """Homes mounted straight from an NFS server: what the API server says of such a pod."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from .support.cluster import kubectl
 from .support.waiting import wait_for
@@ -29,10 +31,10 @@ def _service_accounts(namespace: str) -> str:
 
 
 def _dry_run(namespace: str) -> subprocess.CompletedProcess[str]:
-    command = ["kubectl", "apply", "--namespace", namespace, "--dry-run=server", "--validate=strict"]
-    return subprocess.run(
-        [*command, f"--filename={MANIFEST}"], capture_output=True, text=True, check=False, timeout=60
-    )
+    pod = yaml.safe_load(MANIFEST.read_text())
+    pod["metadata"]["name"] = "gstaff"
+    command = ["kubectl", "apply", f"--namespace={namespace}", "--dry-run=server", "--validate=strict", "--filename=-"]
+    return subprocess.run(command, input=json.dumps(pod), capture_output=True, text=True, check=False, timeout=60)
 
 
 @pytest.mark.parametrize("namespace", ["baseline"], indirect=True)
