@@ -155,9 +155,10 @@ class ServerConnection:
     def _lost_when_broken(self) -> Iterator[None]:
         try:
             yield
-        except (LDAPExceptionError, OSError, AttributeError) as error:
-            # AttributeError: ldap3 sets its socket to None on a connection that broke.
-            raise ConnectionLost(f"{self._address}: {str(error)[:300]}") from error
+        except Exception as error:
+            # ldap3 decodes without looking: what is not LDAP ends in an IndexError, a KeyError, ...; and on a
+            # connection that broke its socket is None.
+            raise ConnectionLost(f"{self._address}: {type(error).__name__}: {str(error)[:300]}") from error
 
 
 def _found(item: dict[str, Any]) -> Found:
