@@ -107,5 +107,5 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report: pytest.TestReport = yield
     slapd = getattr(item, "funcargs", {}).get("slapd")
     if report.failed and slapd:
-        report.sections.append(("slapd", "\n".join(slapd.log.splitlines()[-60:])))
+        report.sections.append(("slapd", "\n".join(slapd.log.splitlines()[-20:])))
     return report
