@@ -93,8 +93,13 @@ class ServerConnection:
         """
         if not dn or not password:
             return False
+        try:
+            # Bytes are sent as they are.  Text would be prepared (RFC 4013): changed, or refused by an exception.
+            secret = password.encode()
+        except UnicodeEncodeError:
+            return False
         with self._lost_when_broken():
-            self._ldap.rebind(user=dn, password=password, read_server_info=False)
+            self._ldap.rebind(user=dn, password=secret, read_server_info=False)
         result = self._ldap.result
         if result["result"] == _INVALID_CREDENTIALS:
             return False
