@@ -98,7 +98,9 @@ def directory(slapd: Slapd, directory_at: DirectoryAt) -> Directory:
 @pytest.fixture(autouse=True)
 def _no_directory_is_remembered() -> Iterator[None]:
     yield
-    LDAPDirectory.clear_instance()
+    if LDAPDirectory.initialized():
+        LDAPDirectory.instance().directory().close()
+        LDAPDirectory.clear_instance()
 
 
 @pytest.hookimpl(wrapper=True)

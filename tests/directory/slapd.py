@@ -37,7 +37,7 @@ class Slapd:
         if not shutil.which("slapd", path=_PATH):
             pytest.fail("there is no slapd: install the Debian package slapd (no service has to run)", pytrace=False)
         self.port = free_port()
-        self._folder = folder
+        self.folder = folder
         self._certificate = certificate
         self._source = shutil.copytree(DEMO, folder / "source")
         self._process: subprocess.Popen[bytes] | None = None
@@ -60,13 +60,13 @@ class Slapd:
     @property
     def log(self) -> str:
         """What slapd has written."""
-        return (self._folder / "log").read_text(errors="replace")
+        return (self.folder / "log").read_text(errors="replace")
 
     def start(self) -> None:
         """Start, and wait until it answers."""
-        work = self._folder / "work"
+        work = self.folder / "work"
         command = [SERVE, self._source, self._certificate, work, f"ldaps://127.0.0.1:{self.port}"]
-        with (self._folder / "log").open("ab") as log:
+        with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 ["/bin/sh", *map(str, command)], stdout=log, stderr=log, env={**os.environ, "PATH": _PATH}
             )
@@ -91,7 +91,7 @@ class Slapd:
     @contextlib.contextmanager
     def entries(self) -> Iterator["Entries"]:
         """Add entries, by the socket in the server's folder; they are removed at the end."""
-        server = ldap3.Server(f"ldapi://{quote(str(self._folder / 'work/ldapi'), safe='')}", get_info=ldap3.NONE)
+        server = ldap3.Server(f"ldapi://{quote(str(self.folder / 'work/ldapi'), safe='')}", get_info=ldap3.NONE)
         connection = ldap3.Connection(
             server,
             authentication=ldap3.SASL,
