@@ -68,6 +68,7 @@ c.JupyterHub.hub_connect_url = text("HUB_URL", "http://hub:8081")
 c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = text("PROXY_API_URL", "http://proxy-api:8001")
 c.JupyterHub.cleanup_servers = False
+c.JupyterHub.last_activity_interval = 30  # seconds until a proxy that lost its routes by a restart has them again
 c.JupyterHub.authenticate_prometheus = True  # /hub/metrics is for tokens with the scope read:metrics
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.named_server_limit_per_user = value("NAMED_SERVER_LIMIT", "3")

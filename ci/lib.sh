@@ -173,7 +173,7 @@ image_registry() {
 # that removing $CACHE removes all that we ever fetched or built.
 use_go() {
 	local wanted=$1 have
-	export GOPATH=$CACHE/go GOCACHE=$CACHE/go/build GOMODCACHE=$CACHE/go/pkg/mod GOFLAGS="-buildvcs=false -modcacherw"
+	export CGO_ENABLED=0 GOPATH=$CACHE/go GOCACHE=$CACHE/go/build GOMODCACHE=$CACHE/go/pkg/mod GOFLAGS="-buildvcs=false -modcacherw"
 	if ! command -v go >/dev/null; then
 		have=$(apt-cache policy golang-go 2>/dev/null | sed -n 's/.*Candidate: 2:\([0-9.]*\).*/\1/p')
 		at_least "$wanted" "${have:-0}" ||

@@ -252,12 +252,16 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
             yield
         except Refusal as refused:
             metrics.REFUSALS.labels("spawn", refused.reason).inc()
-            raise SpawnException(
+            refusal = SpawnException(
                 refused.user_text,
                 reason=refused.reason,
                 log_message=refused.admin_text,
                 status_code=refused.status,
-            ) from None
+            )
+            # Without it the progress bar shows str(), which is the text for the log, and the page that follows
+            # shows none (jupyterhub 6.1.1, utils.py:1027).
+            refusal.jupyterhub_message = refused.user_text
+            raise refusal from None
 
 
 def ago(seconds: float) -> str:

@@ -107,8 +107,13 @@ class ServerConnection:
         """
         if not dn or not password:
             return False
+        try:
+            # Bytes are sent as they are.  Text would be prepared (RFC 4013): changed, or refused by an exception.
+            secret = password.encode()
+        except UnicodeEncodeError:
+            return False
         with self._lost_when_broken():
-            self._ldap.rebind(user=dn, password=password, read_server_info=False)
+            self._ldap.rebind(user=dn, password=secret, read_server_info=False)
         if self._ldap.result["result"] == _INVALID_CREDENTIALS:
             return False
         self._check_result("bind")
@@ -192,8 +197,9 @@ class ServerConnection:
     def _lost_when_broken(self) -> Iterator[None]:
         try:
             yield
-        except (LDAPExceptionError, OSError, AttributeError, TypeError, ValueError, IndexError) as error:
-            # The last four: ldap3 on a connection that broke under it, or on bytes that are not LDAP.
+        except Exception as error:
+            # ldap3 decodes without looking: what is not LDAP ends in an IndexError, a KeyError, ...; and on a
+            # connection that broke its socket is None.
             raise ConnectionLost(f"{self.address}: {type(error).__name__}: {str(error)[:300]}") from error
 
 

@@ -28,6 +28,9 @@ T = TypeVar("T")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 """Seconds between two rounds over all servers, doubling."""
 
+_LONGEST_NAME = 255
+"""Characters of a Hub's user name.  slapd closes the connection on a question above 256 kB, as in an outage."""
+
 
 class QuestionEnded(DirectoryUnreachable):
     """Nobody waits for this answer any more."""
@@ -116,6 +119,10 @@ class Worker:
             self._kept.close()
             self._kept = None
 
+    def __del__(self) -> None:
+        # A worker is a local of its thread and ends with it; ldap3's connections are cycles, left to the collector.
+        self.close()
+
     # -- what is asked -----------------------------------------------------------------------
 
     def _record(self, connection: ServerConnection, username: str) -> Record:
@@ -130,6 +137,8 @@ class Worker:
 
     def _person(self, connection: ServerConnection, username: str) -> Found:
         schema = self._settings.schema
+        if len(username) > _LONGEST_NAME:
+            raise NoSuchAccount(username, f"{len(username)} characters")
         try:
             search_filter = schema.person_filter(username)
         except UnicodeEncodeError:

@@ -1,12 +1,19 @@
 """Fixtures of the unit tests: no service, no network, no kubeconfig."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import kubespawner.spawner
 import pytest
 from hypothesis import settings
 
-settings.register_profile("ocfspawner", derandomize=True, deadline=None, database=None, max_examples=200)
+from ocfspawner import OCFSpawner, policy_file
+from ocfspawner.directory.config import LDAPDirectory
+
+from .hubless import BASE, FakeCluster
+from .support import GSTAFF, FakeDirectory, account
+
+settings.register_profile("ocfspawner", derandomize=True, deadline=None, database=None, max_examples=100)
 settings.load_profile("ocfspawner")
 
 
@@ -25,3 +32,27 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert text == path.read_text(encoding="utf-8"), "differs; read it, then `pytest --update-golden`"
 
     return compare
+
+
+@pytest.fixture
+def directory() -> FakeDirectory:
+    """gstaff, and ofc, who is disabled."""
+    return FakeDirectory(GSTAFF, account(username="ofc", disabled="it is in group sorry"))
+
+
+@pytest.fixture(autouse=True)
+def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
+    """What spawners take for Kubernetes; no test reaches another one."""
+    cluster = FakeCluster()
+    monkeypatch.setattr(kubespawner.spawner, "load_config", lambda **_: None)
+    monkeypatch.setattr(kubespawner.spawner, "shared_client", lambda _: cluster)
+    monkeypatch.setitem(OCFSpawner.reflectors, ("pods", BASE["namespace"]), cluster)
+    return cluster
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What the process keeps between spawns starts empty in each test."""
+    monkeypatch.setattr(policy_file, "_loaded", {})
+    yield
+    LDAPDirectory.clear_instance()

@@ -1,13 +1,18 @@
 """Values that the unit tests share: entries, accounts, a directory that behaves."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
+
+from kubernetes_asyncio.client import ApiClient
+from kubernetes_asyncio.client.models import V1Pod
 
 from ocfspawner.account import Account, Entry, Group
 from ocfspawner.errors import LoginRefused, NoSuchAccount, Refusal
 from ocfspawner.home import ClaimHomes, HomeVolume
 from ocfspawner.plan import ServerPlan, plan_server
 from ocfspawner.policy import Resources
+from ocfspawner.traits import RESOURCE_TRAITS
 
 GSTAFF = Account(
     username="gstaff",
@@ -51,6 +56,21 @@ def plan(homes: HomeVolume | None = None, notebook_dir: str = "~", **changes: An
     someone = account(**changes)
     home = (homes or ClaimHomes()).home_of(someone, notebook_dir)
     return plan_server(someone, home, Resources(), ["/bin/bash", "/bin/sh"], "check:1")
+
+
+def manifest(pod: V1Pod) -> dict[str, Any]:
+    """*pod* as the API server gets it."""
+    # Without __init__: a client opens a session.
+    sent: dict[str, Any] = ApiClient.__new__(ApiClient).sanitize_for_serialization(pod)
+    return sent
+
+
+class Traits(SimpleNamespace):
+    """The traits of a KubeSpawner that have to do with resources."""
+
+    def __init__(self, **changes: Any) -> None:
+        extra: dict[str, Any] = {"extra_resource_guarantees": {}, "extra_resource_limits": {}}
+        super().__init__(**{**dict.fromkeys(RESOURCE_TRAITS), **extra, **changes})
 
 
 class FakeDirectory:

@@ -1,6 +1,7 @@
 """What a refusal says, and to whom."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_detail_is_for_the_log_and_never_for_the_user(refusal: Refusal, reason: 
 
 
 def test_kinds_of_refusal_have_texts_of_their_own() -> None:
-    kinds = [mark.values[0] for mark in REFUSALS]
+    kinds: list[Any] = [mark.values[0] for mark in REFUSALS]
     texts = {refusal.user_text for refusal in kinds if not isinstance(refusal, errors.DirectoryError)}
     outages = {refusal.user_text for refusal in kinds if isinstance(refusal, errors.DirectoryError)}
     administrators = {refusal.user_text for refusal in kinds if isinstance(refusal, errors.ConfigurationError)}

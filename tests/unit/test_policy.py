@@ -203,7 +203,9 @@ def values(resources: Resources) -> Resources:
         return replace(amount, origin="") if amount else None
 
     return Resources(
-        *map(bare, (resources.cpu_guarantee, resources.cpu_limit)),
-        *map(bare, (resources.memory_guarantee, resources.memory_limit)),
+        cpu_guarantee=bare(resources.cpu_guarantee),
+        cpu_limit=bare(resources.cpu_limit),
+        memory_guarantee=bare(resources.memory_guarantee),
+        memory_limit=bare(resources.memory_limit),
         extra={name: replace(amount, origin="") for name, amount in resources.extra.items()},
     )

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from ocfspawner import policy_file
 from ocfspawner.errors import PolicyInvalid
 from ocfspawner.policy_file import load_policy
 
@@ -99,8 +98,3 @@ def test_two_files_are_two_policies(path: Path) -> None:
     path.write_text(GOOD)
     other.write_text(BETTER)
     assert (rule_in(path), rule_in(other)) == ("first", "second")
-
-
-@pytest.fixture(autouse=True)
-def _nothing_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policy_file, "_loaded", {})

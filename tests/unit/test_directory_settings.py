@@ -1,0 +1,223 @@
+"""How to reach a directory and what to ask it."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jupyterhub.spawner import SpawnException
+from ldap3.operation.search import AND, MATCH_EQUAL, OR, FilterNode, parse_filter
+from traitlets.config import Config
+
+from ocfspawner.account import AccountRules, Attributes
+from ocfspawner.directory.config import LDAPDirectory, the_directory
+from ocfspawner.directory.settings import Credential, DirectorySettings, Schema, ServerAddress
+from ocfspawner.errors import ConfigurationError
+
+from .hubless import spawner
+from .support import FakeDirectory
+
+SERVER = ServerAddress("ldap.example")
+URL = "ldaps://ldap.example"
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        pytest.param("ldaps://ldap.example", ServerAddress("ldap.example", 636), id="a name"),
+        pytest.param("ldaps://ldap.example/", ServerAddress("ldap.example", 636), id="a slash at the end"),
+        pytest.param("ldaps://ldap.example:1636", ServerAddress("ldap.example", 1636), id="a port"),
+        pytest.param("ldaps://10.0.0.1", ServerAddress("10.0.0.1", 636), id="an address"),
+        pytest.param("ldaps://[fd00::1]:1636", ServerAddress("fd00::1", 1636), id="an address of version 6"),
+        pytest.param("LDAPS://LDAP.Example", ServerAddress("ldap.example", 636), id="capitals"),
+    ],
+)
+def test_an_address(url: str, address: ServerAddress) -> None:
+    assert ServerAddress.parse(url) == address
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("ldap://ldap.example", id="in clear"),
+        pytest.param("ldapi:///run/ldapi", id="a socket"),
+        pytest.param("https://ldap.example", id="another protocol"),
+        pytest.param("ldap.example", id="no protocol"),
+        pytest.param("", id="nothing"),
+        pytest.param("ldaps://", id="no host"),
+        pytest.param("ldaps:///dc=OCF", id="a base and no host"),
+        pytest.param("ldaps://ldap.example/dc=OCF", id="a base"),
+        pytest.param("ldaps://ldap.example?uid", id="attributes"),
+        pytest.param("ldaps://cn=admin@ldap.example", id="a user"),
+        pytest.param("ldaps://ldap.example:https", id="a port in words"),
+        pytest.param("ldaps://ldap.example:65536", id="a port that is none"),
+    ],
+)
+def test_anything_else_is_the_administrator_s_mistake(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="LDAPDirectory: "):
+        LDAPDirectory(urls=[url]).directory()
+    LDAPDirectory(urls=[URL]).directory().close()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"servers": ()}, id="no server"),
+        pytest.param({"connect_timeout": 0}, id="no time to connect"),
+        pytest.param({"receive_timeout": 0}, id="no time to answer"),
+        pytest.param({"deadline": -1.0}, id="a deadline that has passed"),
+        pytest.param({"threads": 0}, id="no thread"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"no directory server|above zero"):
+        DirectorySettings(**{"servers": (SERVER,), **changes})
+    assert DirectorySettings(servers=(SERVER,)).servers == (SERVER,)
+
+
+def test_what_is_asked_for_is_what_is_read() -> None:
+    schema = Schema(rules=AccountRules(attributes=Attributes(username="cn", group_name="description")))
+    assert schema.person_attributes == ["cn", "uidNumber", "gidNumber", "homeDirectory", "loginShell"]
+    assert schema.group_attributes == ["description", "gidNumber"]
+
+
+def tree(search_filter: str) -> FilterNode:
+    """*search_filter* as ldap3 sends it."""
+    root = parse_filter(search_filter, None, auto_escape=True, auto_encode=True, validator=None, check_names=False)
+    return root.elements[0]
+
+
+def equals(node: FilterNode) -> tuple[str, str]:
+    """Attribute and value of an equality, unescaped as RFC 4515 says."""
+    assert node.tag == MATCH_EQUAL
+    value = re.sub(rb"\\([0-9a-f]{2})", lambda match: bytes.fromhex(match[1].decode()), node.assertion["value"])
+    return node.assertion["attr"], value.decode()
+
+
+@pytest.mark.parametrize("name", ["*", "gstaff)(uid=*", "*)(|(uid=*", "\\2a", "(", ")", "\0", "é", "a=b", "&", "a b"])
+def test_a_name_is_a_value_and_never_part_of_the_question(name: str) -> None:
+    person = tree(Schema().person_filter(name))
+    assert person.tag == AND
+    assert [equals(node) for node in person.elements] == [
+        ("objectClass", "posixAccount"),
+        ("uid", name),
+    ]
+    groups = tree(Schema().group_filter(name, 1000))
+    assert (groups.tag, groups.elements[1].tag) == (AND, OR)
+    assert [equals(node) for node in groups.elements[1].elements] == [
+        ("memberUid", name),
+        ("gidNumber", "1000"),
+    ]
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
+def test_whatever_the_name_the_question_is_the_same(name: str) -> None:
+    person = tree(Schema().person_filter(name))
+    assert (person.tag, len(person.elements)) == (AND, 2)
+    # ldap3 strips white space, as the directory does when it compares; the answer is compared byte for byte.
+    assert equals(person.elements[1]) == ("uid", name.strip())
+
+
+# -- the administrator's side ----------------------------------------------------------------
+
+
+def test_the_defaults_are_written_once() -> None:
+    assert LDAPDirectory(urls=[URL])._settings() == DirectorySettings(servers=(SERVER,))
+
+
+def test_each_setting_arrives(tmp_path: Path) -> None:
+    configured = LDAPDirectory(
+        urls=[URL, "ldaps://two.example:1636"],
+        ca_file="/ca.pem",
+        bind_dn="cn=hub",
+        bind_password_file=str(tmp_path),
+        connect_timeout=1.5,
+        receive_timeout=2,
+        deadline=3.5,
+        threads=6,
+        people_base="ou=p",
+        group_base="ou=g",
+        person_class="person",
+        group_class="group",
+        member_attribute="member",
+        username_attribute="cn",
+        uid_attribute="u",
+        gid_attribute="g",
+        home_attribute="h",
+        shell_attribute="s",
+        uid_floor=5,
+        uid_ceiling=50,
+        denied_uids={7},
+        denied_gids={8},
+        home_prefixes=["/srv"],
+        disabled_shells={"/no"},
+        disabled_groups={"out"},
+    )
+    assert configured._settings() == DirectorySettings(
+        servers=(SERVER, ServerAddress("two.example", 1636)),
+        ca_file=Path("/ca.pem"),
+        credential=Credential("cn=hub", tmp_path),
+        connect_timeout=1.5,
+        receive_timeout=2,
+        deadline=3.5,
+        threads=6,
+        schema=Schema(
+            people_base="ou=p",
+            group_base="ou=g",
+            person_class="person",
+            group_class="group",
+            member="member",
+            rules=AccountRules(
+                uid_floor=5,
+                uid_ceiling=50,
+                denied_uids=frozenset({7}),
+                denied_gids=frozenset({8}),
+                home_prefixes=("/srv",),
+                disabled_shells=frozenset({"/no"}),
+                disabled_groups=frozenset({"out"}),
+                attributes=Attributes(username="cn", uid="u", gid="g", home="h", shell="s"),
+            ),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        pytest.param({"bind_dn": "cn=hub"}, "bind_dn and bind_password_file", id="a name without a password"),
+        pytest.param({"bind_password_file": "/x"}, "bind_dn and bind_password_file", id="a password without a name"),
+        pytest.param({"uid_floor": 0}, "uid range 0–", id="a floor that admits root"),
+        pytest.param({"home_prefixes": ["/etc"]}, "home prefix '/etc'", id="homes over a system path"),
+        pytest.param({"threads": 0}, "threads", id="no thread"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        LDAPDirectory(urls=[URL], **changes).directory()
+    LDAPDirectory(urls=[URL]).directory().close()
+
+
+async def test_a_mistake_in_the_settings_is_a_refusal_and_no_crash() -> None:
+    some = spawner(FakeDirectory())
+    LDAPDirectory.clear_instance()
+    some.config.LDAPDirectory.urls = ["ldap://in.clear"]
+    with pytest.raises(SpawnException) as caught:
+        await some.load_user_options()
+    assert caught.value.status_code == 500
+    assert "only ldaps:// is spoken" in caught.value.log_message
+    assert "ldap" not in caught.value.message
+
+
+def test_spawner_and_authenticator_share_one_directory() -> None:
+    parent = LDAPDirectory(config=Config(LDAPDirectory={"urls": [URL]}))
+    assert the_directory(parent) is the_directory(parent)
+    directory = the_directory(parent).directory()
+    assert the_directory(parent).directory() is directory
+    directory.close()
+
+
+def test_without_urls_there_is_no_directory() -> None:
+    assert not LDAPDirectory().configured
+    assert LDAPDirectory(urls=[URL]).configured
