@@ -59,10 +59,29 @@ _Bytes = Annotated[
     _quantity(parse_memory),
     WithJsonSchema({"anyOf": [{"type": "string", "pattern": "^[0-9]+(Ki|Mi|Gi|Ti|Pi)?$"}, {"type": "integer"}]}),
 ]
-_Username = Annotated[str, StringConstraints(pattern=f"^{USERNAME}$")]
-_ResourceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$")]
-_LabelName = Annotated[str, StringConstraints(pattern=r"^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")]
-_LabelValue = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$")]
+
+_USER = f"^{USERNAME}$"
+_GROUP = r"^[^\s:,](?:[^:,\x00-\x1f\x7f]*[^\s:,])?$"
+_SERVER = r"^[A-Za-z0-9_.~-]{0,255}$"
+_RESOURCE = r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$"
+_LABEL = r"^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
+_LABEL_VALUE = r"^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$"
+_IN_WORDS = {
+    _USER: "no account can have this name: letters, digits, _ . - only, and no wildcards",
+    _GROUP: "no group can have this name",
+    _SERVER: "no server can have this name: letters, digits, _ . ~ - only; the default server's is empty",
+    _RESOURCE: "expected a resource's full name, such as nvidia.com/gpu",
+    _LABEL: "expected a label's name, such as kubernetes.io/arch",
+    _LABEL_VALUE: "expected a label's value: letters, digits, _ . - only",
+}
+"""What the machine's patterns mean."""
+
+_Username = Annotated[str, StringConstraints(pattern=_USER)]
+_GroupName = Annotated[str, StringConstraints(pattern=_GROUP)]
+_ServerName = Annotated[str, StringConstraints(pattern=_SERVER)]
+_ResourceName = Annotated[str, StringConstraints(pattern=_RESOURCE)]
+_LabelName = Annotated[str, StringConstraints(pattern=_LABEL)]
+_LabelValue = Annotated[str, StringConstraints(pattern=_LABEL_VALUE)]
 _Count = Annotated[int, Field(ge=0, strict=True)]
 
 
@@ -97,8 +116,8 @@ class _Rule(_Written):
 
     name: Annotated[str, Field(min_length=1, max_length=63)]
     users: Annotated[frozenset[_Username] | None, Field(min_length=1)] = None
-    groups: Annotated[frozenset[str] | None, Field(min_length=1)] = None
-    servers: Annotated[frozenset[str] | None, Field(min_length=1)] = None
+    groups: Annotated[frozenset[_GroupName] | None, Field(min_length=1)] = None
+    servers: Annotated[frozenset[_ServerName] | None, Field(min_length=1)] = None
     until: date | None = None
     guarantee: _Amounts = _Amounts()
     limit: _Amounts = _Amounts()
@@ -177,6 +196,8 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(problem="a field's name is text", problem_mark=key.start_mark)
             if key.value in seen:
                 raise yaml.MarkedYAMLError(problem=f"{key.value!r} is there twice", problem_mark=key.start_mark)
             seen.add(key.value)
@@ -224,6 +245,8 @@ def _mistakes(error: ValidationError, tree: yaml.Node | None, source: str) -> It
         message = detail["msg"].removeprefix("Value error, ")
         if detail["type"] == "extra_forbidden":
             message = "there is no such field"
+        elif detail["type"] == "string_pattern_mismatch":
+            message = f"{detail['input']!r}: {_IN_WORDS[detail['ctx']['pattern']]}"
         where = ".".join(str(part) for part in path) or "the file"
         yield f"{source}:{_line_of(tree, path)}: {where}: {message}"
 

@@ -4,10 +4,11 @@ Rules are put on the traits before a profile is chosen, and what the profile mad
 profile sees what rules gave, its choice has an origin too, and the server's MEM_LIMIT agrees with the pod.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from ocfspawner.quantity import Bytes, Cores, parse_memory
+from ocfspawner.quantity import Bytes, Cores, parse_cpu, parse_memory
 from ocfspawner.resources import (
     CPU_GUARANTEE,
     CPU_LIMIT,
@@ -27,8 +28,19 @@ _AMOUNTS = {
     "mem_guarantee": MEMORY_GUARANTEE,
     "mem_limit": MEMORY_LIMIT,
 }
-_EXTRAS = {"extra_resource_guarantees": STORAGE_GUARANTEE, "extra_resource_limits": STORAGE_LIMIT}
+_EXTRAS = {
+    "extra_resource_guarantees": {
+        "ephemeral-storage": STORAGE_GUARANTEE,
+        "cpu": CPU_GUARANTEE,
+        "memory": MEMORY_GUARANTEE,
+    },
+    "extra_resource_limits": {"ephemeral-storage": STORAGE_LIMIT, "cpu": CPU_LIMIT, "memory": MEMORY_LIMIT},
+}
+"""Names with which these traits mean amounts; under all others they have counts."""
+
 _STORAGE = "ephemeral-storage"
+
+_DECIMAL = re.compile(r"(?P<number>[0-9]{1,15})(?P<suffix>[kMGTP])")
 
 RESOURCE_TRAITS = (*_AMOUNTS, *_EXTRAS)
 
@@ -53,10 +65,10 @@ def write(spawner: Any, resources: Resources) -> None:
         # Plain numbers: the server's MEM_LIMIT is what str() makes of the trait.
         plain = float if trait.startswith("cpu") else int
         setattr(spawner, trait, None if amount is None else plain(amount))
-    for trait, storage in _EXTRAS.items():
+    for trait, names in _EXTRAS.items():
         extra: dict[str, str] = dict(resources.beginning(EXTRA))
-        if storage in resources.decided:
-            extra[_STORAGE] = str(resources.decided[storage].value)
+        if names[_STORAGE] in resources.decided:
+            extra[_STORAGE] = str(resources.decided[names[_STORAGE]].value)
         setattr(spawner, trait, extra)
 
 
@@ -67,23 +79,26 @@ def _read(spawner: Any) -> list[tuple[str, str, Value]]:
         amount = getattr(spawner, trait)
         if amount:
             found.append((trait, name, Cores(str(amount)) if trait.startswith("cpu") else Bytes(amount)))
-    for trait, storage in _EXTRAS.items():
+    for trait, names in _EXTRAS.items():
         extra: Mapping[str, object] = getattr(spawner, trait)
         for name, value in extra.items():
-            if name == _STORAGE:
-                found.append((trait, storage, _as_written(str(value))))
-            else:
-                found.append((trait, f"{EXTRA}{name}", int(text) if (text := str(value)).isdecimal() else text))
+            found.append((trait, names.get(name, f"{EXTRA}{name}"), _as_kubernetes_reads(name, str(value))))
     return found
 
 
-def _as_written(text: str) -> Value:
-    """Storage in KubeSpawner's configuration may be spelled in any way that Kubernetes takes."""
+def _as_kubernetes_reads(name: str, text: str) -> Value:
+    """A quantity of the traits that KubeSpawner hands on as they are, so 1G is 10^9 here; text when it is none."""
+    if name not in _EXTRAS["extra_resource_limits"]:
+        return int(text) if text.isdecimal() else text
+    decimal = _DECIMAL.fullmatch(text)
     try:
-        return parse_memory(text)
+        if decimal and name != "cpu":
+            return Bytes(int(decimal["number"]) * 1000 ** " kMGTP".index(decimal["suffix"]))
+        return parse_cpu(text) if name == "cpu" else parse_memory(text)
     except ValueError:
         return text
 
 
 def _on_traits(name: str) -> bool:
-    return name in (*_AMOUNTS.values(), *_EXTRAS.values()) or name.startswith(EXTRA)
+    amounts = (*_AMOUNTS.values(), *_EXTRAS["extra_resource_guarantees"].values())
+    return name in (*amounts, STORAGE_LIMIT) or name.startswith(EXTRA)
