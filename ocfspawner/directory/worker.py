@@ -72,10 +72,6 @@ class Worker:
             self._kept.close()
             self._kept = None
 
-    def __del__(self) -> None:
-        # A worker is a local of its thread and ends with it; ldap3's connections are cycles, left to the collector.
-        self.close()
-
     def _account(self, connection: ServerConnection, username: str) -> Account:
         schema = self._schema
         _, person = self._person(connection, username)
