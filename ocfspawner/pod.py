@@ -59,6 +59,7 @@ def apply_plan(pod: V1Pod, plan: ServerPlan) -> None:
     spec.init_containers = [check, *spec.init_containers]
     spec.security_context = dict(plan.pod_security_context)
     spec.automount_service_account_token = False
+    spec.enable_service_links = False  # people's environments would tell of every Service beside the Hub
     for container in _containers(pod):
         own = _plain(container.security_context or {})
         kept = {key: own[key] for key in _ADMIN_MAY_SET if key in own}
