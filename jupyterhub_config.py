@@ -1,7 +1,7 @@
 """The Hub's settings, on a page.
 
-No logic beyond reading the environment (deploy/base/settings.env) and the mounted files; the order is that of the original
-README.  Anything else a site wants goes into a file of its own, see the end.
+No logic beyond reading the environment (deploy/base/settings.env) and the mounted files; the order is that of the
+original README.  Anything else a site wants goes into a file of its own, see the end.
 """
 
 import json
@@ -29,7 +29,7 @@ def value(name: str, default: str = "null") -> Any:
     return json.loads(text(name, default))
 
 
-# -- Storage -------------------------------------------------------------------------------------------------------------
+# -- Storage ----------------------------------------------------------------------------------------------------------
 # Where Jupyter starts: ~ is the person's home. A missing directory is made by their own server.
 c.Spawner.notebook_dir = text("NOTEBOOK_DIR", "~/notebooks")
 
@@ -44,12 +44,13 @@ if text("HOMES_CLAIM"):
 else:
     c.OCFSpawner.homes = NFSHomes(server=text("HOMES_SERVER", "homes.ocf.berkeley.edu"), prefix=text("HOMES_PREFIX"))
 
-# -- Security ------------------------------------------------------------------------------------------------------------
-# 32 random bytes in hex, which sign everyone's log-in: if they change, all are logged out. JPY_COOKIE_SECRET goes before it.
+# -- Security ---------------------------------------------------------------------------------------------------------
+# 32 random bytes in hex, which sign everyone's log-in: if they change, all are logged out. JPY_COOKIE_SECRET goes
+# before it.
 c.JupyterHub.cookie_secret_file = str(here / "jupyterhub_cookie_secret")
 
-# With this the Hub speaks to the proxy, which has the same. With none, here or in CONFIGPROXY_AUTH_TOKEN, the Hub does not
-# start: the proxy is a pod of its own, and could not know one that the Hub made up.
+# With this the Hub speaks to the proxy, which has the same. With none, here or in CONFIGPROXY_AUTH_TOKEN, the Hub does
+# not start: the proxy is a pod of its own, and could not know one that the Hub made up.
 proxy_auth_token = here / "proxy_auth_token"
 if proxy_auth_token.exists():
     c.ConfigurableHTTPProxy.auth_token = proxy_auth_token.read_text().strip()
@@ -62,7 +63,7 @@ c.Authenticator.allow_all = value("ALLOW_ALL", "true")
 c.Authenticator.admin_users = set(value("ADMIN_USERS", "[]"))
 c.DirectoryAuthenticator.admin_groups = set(value("ADMIN_GROUPS", "[]"))
 
-# -- Processes: Hub, proxy and servers are pods, and each lives on while another restarts --------------------------------
+# -- Processes: Hub, proxy and servers are pods, and each lives on while another restarts -----------------------------
 c.JupyterHub.hub_bind_url = "http://:8081"
 c.JupyterHub.hub_connect_url = text("HUB_URL", "http://hub:8081")
 c.ConfigurableHTTPProxy.should_start = False
@@ -73,7 +74,7 @@ c.JupyterHub.authenticate_prometheus = True  # /hub/metrics is for tokens with t
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.named_server_limit_per_user = value("NAMED_SERVER_LIMIT", "3")
 
-# -- KubeSpawner ---------------------------------------------------------------------------------------------------------
+# -- KubeSpawner ------------------------------------------------------------------------------------------------------
 c.JupyterHub.spawner_class = "ocfspawner.OCFSpawner"
 c.KubeSpawner.namespace = text("POD_NAMESPACE", "default")  # where people's pods run: beside the Hub
 c.KubeSpawner.image_pull_policy = text("IMAGE_PULL_POLICY", "IfNotPresent")
@@ -81,7 +82,7 @@ c.KubeSpawner.events_enabled = value("EVENTS_ENABLED", "true")  # for the progre
 c.KubeSpawner.service_account = text("SERVICE_ACCOUNT") or None  # people's pods run as it ...
 c.KubeSpawner.automount_service_account_token = False  # ... and don't get its token
 c.KubeSpawner.storage_extra_labels = value("STORAGE_EXTRA_LABELS", "{}")  # on claims that KubeSpawner itself makes
-# Guaranteed to each server, and its limit: bytes (K, M, G, T) and cores. The policy file, rule by rule, goes before them.
+# Guaranteed to each server, and its limit: bytes (K, M, G, T) and cores. The policy file's rules go before them.
 c.KubeSpawner.mem_limit = text("MEM_LIMIT") or None
 c.KubeSpawner.mem_guarantee = text("MEM_GUARANTEE") or None
 c.KubeSpawner.cpu_limit = value("CPU_LIMIT")
@@ -92,6 +93,6 @@ c.OCFSpawner.policy_file = text("POLICY_FILE", f"{here}/policy/resources.yaml")
 c.KubeSpawner.environment = value("EXTRA_ENV", "{}")  # more variables for every server
 c.KubeSpawner.image = text("SINGLEUSER_IMAGE", "ocfspawner-singleuser")
 
-# -- A site's own: every *.py in this folder, in the order of their names ------------------------------------------------
+# -- A site's own: every *.py in this folder, in the order of their names ---------------------------------------------
 for file in sorted((here / "jupyterhub_config.d").glob("*.py")):
-    load_subconfig(str(file))  # type: ignore[name-defined]  # noqa: F821  # JupyterHub's
+    load_subconfig(str(file))  # type: ignore[name-defined]  # JupyterHub's

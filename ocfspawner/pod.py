@@ -70,6 +70,7 @@ def apply_plan(pod: V1Pod, plan: ServerPlan) -> None:
     spec.tolerations = [*(spec.tolerations or ()), *tolerations] or None
     spec.security_context = dict(plan.pod_security_context)
     spec.automount_service_account_token = False
+    spec.enable_service_links = False  # people's environments would tell of every Service beside the Hub
     for container in _containers(pod):
         own = _plain(container.security_context or {})
         kept = {key: own[key] for key in _ADMIN_MAY_SET if key in own}

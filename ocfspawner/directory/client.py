@@ -193,9 +193,22 @@ class Directory:
             question.abort()
 
     def _in_thread(self, ask: Callable[[Worker, Question], T], question: Question) -> T:
-        if not hasattr(self._local, "worker"):
-            self._local.worker = Worker(self._settings, self._servers)
+        if not hasattr(self._local, "kept"):
+            self._local.kept = _Kept(self._settings, self._servers)
         try:
-            return ask(self._local.worker, question)
+            return ask(self._local.kept.worker, question)
         finally:
             question.answered()
+
+
+class _Kept:
+    """A thread's worker.  The only reference is the thread's own, so the connection is closed as the thread ends.
+
+    The worker itself may live longer: a traceback that somebody keeps leads to it.
+    """
+
+    def __init__(self, settings: DirectorySettings, servers: Servers) -> None:
+        self.worker = Worker(settings, servers)
+
+    def __del__(self) -> None:
+        self.worker.close()

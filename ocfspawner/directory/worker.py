@@ -119,10 +119,6 @@ class Worker:
             self._kept.close()
             self._kept = None
 
-    def __del__(self) -> None:
-        # A worker is a local of its thread and ends with it; ldap3's connections are cycles, left to the collector.
-        self.close()
-
     # -- what is asked -----------------------------------------------------------------------
 
     def _record(self, connection: ServerConnection, username: str) -> Record:

@@ -24,6 +24,13 @@ from .slapd import Entries, Slapd
 DirectoryAt = Callable[..., Directory]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _collect_only_what_tests_leave() -> None:
+    """All that was imported is out of the collector's sight: each test ends with a collection."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """The authority that the directories under test trust."""

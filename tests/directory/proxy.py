@@ -6,7 +6,7 @@ It runs in a thread of its own, so that it does not share the event loop with wh
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from types import TracebackType
 from typing import Self
 
@@ -134,9 +134,9 @@ class Proxy:
             await asyncio.sleep(0.01)
 
 
-async def _first(*coroutines: object) -> None:
+async def _first(*coroutines: Coroutine[object, object, None]) -> None:
     """Until one of them ends; the others are cancelled."""
-    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]  # type: ignore[arg-type]
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,8 @@ async def test_a_search_that_the_directory_broke_off_found_nobody_and_nobody_is_
 
 @pytest.mark.parametrize("which", ["people_base", "group_base"])
 async def test_a_base_that_does_not_exist(slapd: Slapd, directory_at: DirectoryAt, which: str) -> None:
-    directory = directory_at(slapd.port, schema=Schema(**{which: "ou=Nowhere,dc=OCF,dc=Berkeley,dc=EDU"}))
+    nowhere: dict[str, Any] = {which: "ou=Nowhere,dc=OCF,dc=Berkeley,dc=EDU"}
+    directory = directory_at(slapd.port, schema=Schema(**nowhere))
     with pytest.raises(DirectoryFailed, match=r"search below ou=Nowhere.*noSuchObject \(32\)"):
         await directory.lookup("guser")
     assert (await directory_at(slapd.port).lookup("guser")).uid == 35712
