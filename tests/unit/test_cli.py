@@ -148,7 +148,9 @@ def test_each_command_has_help_with_an_example(command: str, capsys: Capture) ->
     groups = [[command]] if command != "policy" else [[command, sub] for sub in ("check", "diff", "schema")]
     for arguments in groups:
         assert run(*arguments, "--help") == 0
-        assert f"ocfspawner {' '.join(arguments)}" in capsys.readouterr().out.partition("Options:")[0].partition("\n")[2]
+        assert (
+            f"ocfspawner {' '.join(arguments)}" in capsys.readouterr().out.partition("Options:")[0].partition("\n")[2]
+        )
 
 
 def test_help_and_version(capsys: Capture) -> None:

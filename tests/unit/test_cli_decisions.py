@@ -76,7 +76,11 @@ def run(tmp_path: Path, policy: Path, capsys: Capture, monkeypatch: pytest.Monke
 
 def test_explain_names_who_decided_and_what_was_overridden(run: Run) -> None:
     found = json.loads(run("explain", "gstaff", "--ldif", LDIF, "--output", "json"))
-    assert (found["uid"], found["home"]["path"], found["home"]["sub_path"]) == (12903, "/home/g/gs/gstaff", "g/gs/gstaff")
+    assert (found["uid"], found["home"]["path"], found["home"]["sub_path"]) == (
+        12903,
+        "/home/g/gs/gstaff",
+        "g/gs/gstaff",
+    )
     (memory,) = [one for one in found["resources"] if one["name"] == "memory limit"]
     assert (memory["value"], memory["by"]) == ("2Gi", "resources.yaml:18 ceiling")
     assert memory["overrode"] == [

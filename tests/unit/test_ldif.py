@@ -57,7 +57,9 @@ async def test_a_file_has_no_passwords(people: LDIFDirectory) -> None:
         await people.authenticate("gstaff", "gstaff-demo")
 
 
-PERSON = "dn: uid=a,ou=p\nobjectClass: posixAccount\nuid: a\nuidNumber: 1001\ngidNumber: 5000\nhomeDirectory: /home/a\n"
+PERSON = (
+    "dn: uid=a,ou=p\nobjectClass: posixAccount\nuid: a\nuidNumber: 1001\ngidNumber: 5000\nhomeDirectory: /home/a\n"
+)
 GROUP = "\ndn: CN=x, OU=g\nobjectClass: posixGroup\ncn: x\ngidNumber: 5001\n"
 
 

@@ -162,9 +162,7 @@ async def test_everything_that_a_rule_can_give_reaches_the_pod(directory: FakeDi
         pytest.param({"extra_resource_limits": {"memory": "64Gi", "cpu": "32"}}, id="memory as an extra"),
     ],
 )
-async def test_no_profile_exceeds_the_ceiling(
-    directory: FakeDirectory, tmp_path: Path, greed: dict[str, Any]
-) -> None:
+async def test_no_profile_exceeds_the_ceiling(directory: FakeDirectory, tmp_path: Path, greed: dict[str, Any]) -> None:
     policy = tmp_path / "resources.yaml"
     policy.write_text("ceiling: {cpu: 2, memory: 4Gi, extra: {nvidia.com/gpu: 1}}")
     profiles = [{"display_name": "Greedy", "slug": "greedy", "kubespawner_override": greed}]

@@ -38,7 +38,9 @@ def values(some: Resources) -> Mapping[str, Value]:
 
 def test_what_is_configured_is_the_tier_below_every_rule() -> None:
     configured = traits.configured(
-        Traits(cpu_guarantee=0.1, cpu_limit=2.0, mem_guarantee=2**28, mem_limit=2**30, extra_resource_limits={"a/b": "1"})
+        Traits(
+            cpu_guarantee=0.1, cpu_limit=2.0, mem_guarantee=2**28, mem_limit=2**30, extra_resource_limits={"a/b": "1"}
+        )
     )
     assert configured.decided == {
         CPU_GUARANTEE: Decided(Decimal("0.1"), "KubeSpawner.cpu_guarantee"),
