@@ -247,7 +247,7 @@ def _mistakes(error: ValidationError, tree: yaml.Node | None, source: str) -> It
             message = "there is no such field"
         elif detail["type"] == "string_pattern_mismatch":
             message = f"{detail['input']!r}: {_IN_WORDS[detail['ctx']['pattern']]}"
-        where = ".".join(str(part) for part in path) or "the file"
+        where = ".".join(str(part) for part in path if part != "[key]") or "the file"
         yield f"{source}:{_line_of(tree, path)}: {where}: {message}"
 
 

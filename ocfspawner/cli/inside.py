@@ -33,6 +33,7 @@ elif [ -e "$JUPYTERHUB_ROOT_DIR" ]; then
     say notebooks unreadable
 else
     say notebooks missing
+    [ -w "$OCFSPAWNER_HOME" ] || export JUPYTERHUB_ROOT_DIR="$HOME"
 fi
 command -v python3 >/dev/null || { say ended no python3 in the image; exit 1; }
 probe=$1
@@ -69,7 +70,7 @@ except Exception as error:
 began = time.monotonic()
 server = subprocess.Popen(sys.argv[1:])
 service = urllib.parse.urlsplit(os.environ["JUPYTERHUB_SERVICE_URL"])
-url = f"{service.scheme}://127.0.0.1:{service.port}{service.path}"
+url = f"{service.scheme}://127.0.0.1:{service.port}{service.path}api"
 while server.poll() is None:
     try:
         say("answering", status(url, 2), f"{time.monotonic() - began:.1f}")

@@ -103,11 +103,8 @@ async def _spawn(config: Path | None, username: str, server: str, timeline: Time
             await _sweep(cluster)
             try:
                 async with _created(cluster, pod, timeline, wish.keep):
-                    watch = Watch(cluster, plan, pod, timeline, wish)
-                    outcome = await watch.until_answering()
-                    if outcome.healthy and "KUBERNETES_SERVICE_HOST" in os.environ:
-                        outcome.checks.append(await _reached_from_here(cluster, pod))
-                    return outcome
+                    reach = _reached_from_here if "KUBERNETES_SERVICE_HOST" in os.environ else None
+                    return await Watch(cluster, plan, pod, timeline, wish, reach).until_answering()
             except ApiRefused as refused:
                 return Outcome(pod["metadata"]["name"], creation_refused(refused))
 
@@ -150,21 +147,20 @@ async def _sweep(cluster: Cluster) -> None:
             await cluster.delete_pod(pod["metadata"]["name"])
 
 
-async def _reached_from_here(cluster: Cluster, pod: Mapping[str, Any]) -> Check:
+async def _reached_from_here(pod: Mapping[str, Any]) -> Check:
     """Whether the server answers us, who are in the Hub's pod, as it must answer Hub and proxy."""
     import aiohttp
 
-    seen = await cluster.pod(pod["metadata"]["name"])
-    address = (seen or {}).get("status", {}).get("podIP", "")
+    address = str(pod["status"].get("podIP", ""))
     notebook = next(container for container in pod["spec"]["containers"] if container["name"] == "notebook")
     port = next(port["containerPort"] for port in notebook["ports"] if port.get("name") == "notebook-port")
     url = f"http://[{address}]:{port}/" if ":" in address else f"http://{address}:{port}/"
     try:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session, session.get(url):
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session, session.get(url):
             return Check("reachable", True, "the Hub's pod reaches the server")
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         cure = "Look at NetworkPolicies; those that select component=singleuser-server don't select this pod."
-        detail = f"the Hub's pod does not reach the server at {url}: {error or type(error).__name__}"
+        detail = f"the Hub's pod does not reach it at {url}: {error or type(error).__name__}"
         return Check("reachable", False, detail, cure)
 
 
@@ -193,7 +189,7 @@ def _report(outcome: Outcome, username: str, timeline: Timeline, output: str) ->
         )
         return
     for check in outcome.checks:
-        timeline.say(f"{'ok' if check.ok else 'BAD':>10}  {check.name:<12}{check.detail}", "" if check.ok else "red")
+        timeline.say(f"{'ok' if check.ok else 'BAD':>10}  {check.name:<13} {check.detail}", "" if check.ok else "red")
     timeline.say(verdict.sentence, "bold green" if outcome.healthy else "bold red")
     if verdict.cure:
         timeline.say(verdict.cure)

@@ -5,7 +5,7 @@ By asking four times a second: two small lists each, and no watch that can break
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,12 +49,22 @@ class Outcome:
 class Watch:
     """One pod and what is seen of it."""
 
-    def __init__(self, cluster: Cluster, plan: ServerPlan, pod: Object, timeline: Timeline, wish: Wish) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        plan: ServerPlan,
+        pod: Object,
+        timeline: Timeline,
+        wish: Wish,
+        reach: Callable[[Object], Awaitable[Check]] | None,
+    ) -> None:
         self._cluster = cluster
         self._plan = plan
         self._name = str(pod["metadata"]["name"])
         self._timeline = timeline
         self._wish = wish
+        self._reach = reach
+        self._reachable: Check | None = None
         self._may_read_logs = True
 
     async def until_answering(self) -> Outcome:
@@ -69,6 +79,7 @@ class Watch:
                 return self._outcome({}, gone)
             facts = await self._facts(pod)
             self._note_phases(pod, facts)
+            await self._try_to_reach(pod)
             trouble = self._crash(pod, facts) or look(self._plan, pod, events, waited)
             if trouble or "answering" in facts or self._is_all_we_can_know(pod):
                 return self._outcome(facts, trouble)
@@ -77,7 +88,16 @@ class Watch:
             await asyncio.sleep(_EVERY)
 
     def _outcome(self, facts: Facts, trouble: Finding | None) -> Outcome:
-        return Outcome(self._name, trouble, list(judge(self._plan, facts, self._wish.read_write)))
+        checks = list(judge(self._plan, facts, self._wish.read_write))
+        if self._reachable and not trouble:
+            checks.append(self._reachable)
+        return Outcome(self._name, trouble, checks)
+
+    async def _try_to_reach(self, pod: Object) -> None:
+        """Ask the server as the Hub does, while it runs, until it has answered once."""
+        state = _container(pod, "containerStatuses", _NOTEBOOK).get("state") or {}
+        if self._reach and "running" in state and not (self._reachable and self._reachable.ok):
+            self._reachable = await self._reach(pod)
 
     async def _facts(self, pod: Object) -> Facts:
         """What the container has said: in its log, else, without the right to read it, in its last message."""
@@ -90,7 +110,7 @@ class Watch:
                 lines = (await self._cluster.log(self._name, _NOTEBOOK)).splitlines()
             except ApiRefused as refused:
                 self._may_read_logs = False
-                note(f"The log can't be shown, as we may not read pods/log: {refused.message}")
+                note(f"The log is not shown, as we may not read it ({refused.http_status} {refused.cause}).")
             else:
                 self._timeline.wrote(without_facts(lines))
                 facts = {**facts, **facts_in(lines)}

@@ -58,7 +58,7 @@ def test_it_has_no_token_and_reports_nothing(server: tuple[dict[str, Any], Serve
     assert len(names) == len(set(names)), "nothing is there twice"
 
 
-def test_the_home_is_read_only_and_HOME_elsewhere(server: tuple[dict[str, Any], ServerPlan]) -> None:
+def test_the_home_is_read_only_and_lies_elsewhere_for_jupyter(server: tuple[dict[str, Any], ServerPlan]) -> None:
     pod = made(server)
     (home,) = [mount for mount in notebook(pod)["volumeMounts"] if mount["mountPath"] == HOME]
     assert home["readOnly"]

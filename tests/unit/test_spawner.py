@@ -192,7 +192,7 @@ async def test_starting_again_accumulates_nothing(directory: FakeDirectory, tmp_
         {"display_name": "B", "slug": "b", "kubespawner_override": {"cpu_limit": 1}},
     ]
     some = spawner(directory, policy_file=str(policy), profile_list=profiles)
-    seen = {}
+    seen: dict[str, Any] = {}
     for _ in range(3):
         for choice in ("a", "b"):
             some.user_options = {"profile": choice}

@@ -28,7 +28,7 @@ from .support import Traits
 GPU = "extra nvidia.com/gpu"
 
 
-def resources(**values: Value) -> Resources:
+def resources(values: Mapping[str, Value]) -> Resources:
     return Resources({name: Decided(value, "test") for name, value in values.items()})
 
 
@@ -43,8 +43,8 @@ def test_what_is_configured_is_the_tier_below_every_rule() -> None:
         )
     )
     assert configured.decided == {
-        CPU_GUARANTEE: Decided(Decimal("0.1"), "KubeSpawner.cpu_guarantee"),
-        CPU_LIMIT: Decided(Decimal("2.0"), "KubeSpawner.cpu_limit"),
+        CPU_GUARANTEE: Decided(Cores("0.1"), "KubeSpawner.cpu_guarantee"),
+        CPU_LIMIT: Decided(Cores("2.0"), "KubeSpawner.cpu_limit"),
         MEMORY_GUARANTEE: Decided(2**28, "KubeSpawner.mem_guarantee"),
         MEMORY_LIMIT: Decided(2**30, "KubeSpawner.mem_limit"),
         "extra a/b": Decided(1, "KubeSpawner.extra_resource_limits"),
@@ -62,13 +62,13 @@ def test_what_is_not_configured_is_left_to_the_cluster() -> None:
 def test_amounts_are_written_as_plain_numbers() -> None:
     """The server's MEM_LIMIT is what str() makes of the trait."""
     some = Traits()
-    traits.write(some, resources(**{CPU_LIMIT: Cores("1.5"), MEMORY_LIMIT: Bytes(2**30), GPU: 2}))
+    traits.write(some, resources({CPU_LIMIT: Cores("1.5"), MEMORY_LIMIT: Bytes(2**30), GPU: 2}))
     assert (repr(some.cpu_limit), str(some.mem_limit)) == ("1.5", "1073741824")
     assert some.extra_resource_limits == some.extra_resource_guarantees == {"nvidia.com/gpu": "2"}
 
 
 def test_a_profile_s_changes_are_read_back_with_its_name() -> None:
-    before = resources(**{CPU_LIMIT: Cores(1), MEMORY_LIMIT: Bytes(2**30), GPU: 1, SHARED_MEMORY: Bytes(2**20)})
+    before = resources({CPU_LIMIT: Cores(1), MEMORY_LIMIT: Bytes(2**30), GPU: 1, SHARED_MEMORY: Bytes(2**20)})
     some = Traits()
     traits.write(some, before)
     some.mem_limit = 2**33
@@ -122,9 +122,13 @@ AMOUNTS = st.none() | st.integers(1, 10**9)
 
 @given(cpu=AMOUNTS, memory=AMOUNTS, cards=st.none() | st.integers(0, 9))
 def test_there_and_back_is_where_it_was(cpu: int | None, memory: int | None, cards: int | None) -> None:
-    given = {CPU_LIMIT: cpu and Cores(Decimal(cpu) / 1000), MEMORY_GUARANTEE: memory and Bytes(memory), GPU: cards}
+    given: dict[str, Value | None] = {
+        CPU_LIMIT: cpu and Cores(Decimal(cpu) / 1000),
+        MEMORY_GUARANTEE: memory and Bytes(memory),
+        GPU: cards,
+    }
     some = Traits()
-    before = resources(**{name: value for name, value in given.items() if value is not None})
+    before = resources({name: value for name, value in given.items() if value is not None})
     traits.write(some, before)
     assert values(traits.configured(some)) == values(before)
     assert traits.rechosen(some, before, "nobody") == before
