@@ -10,6 +10,7 @@ import click
 from ocfspawner.cli import checks, checks_outside
 from ocfspawner.cli import hub as hubs
 from ocfspawner.cli.checks import Result, State
+from ocfspawner.cli.diagnosis import CURES
 from ocfspawner.cli.exits import Unhealthy
 from ocfspawner.cli.output import answering, config_option, note, output_option, print_json, print_table
 from ocfspawner.errors import Refusal
@@ -63,7 +64,7 @@ async def _guarded(name: str, work: Awaitable[Iterable[Result]]) -> Sequence[Res
         async with asyncio.timeout(_SECONDS):
             return list(await work)
     except Refusal as refused:
-        return [Result(name, State.BAD, refused.admin_text, checks.CURES.get(refused.reason, ""))]
+        return [Result(name, State.BAD, refused.admin_text, CURES.get(refused.reason, ""))]
     except TimeoutError:
         return [Result(name, State.BAD, f"no answer within {_SECONDS:g} s")]
 

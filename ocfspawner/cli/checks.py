@@ -47,16 +47,6 @@ class Result:
     cure: str = ""
 
 
-CURES: Mapping[str, str] = {
-    "policy-invalid": "Correct the lines that are named.",
-    "directory-unreachable": "Is the address right, is the directory up, may the Hub's pod reach it?",
-    "directory-untrusted": "Renew the certificate, or set LDAPDirectory.ca_file.",
-    "directory-failed": "Look at the bases and at the rights of bind_dn.",
-    "no-cluster": "Run it in the Hub's pod, or with a kubeconfig.",
-}
-"""What helps against a refusal, by its reason."""
-
-
 def policy(hub: "Hub") -> Iterator[Result]:
     """Whether the policy file is valid, and does something."""
     from ocfspawner.cli.policy import remarks

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ocfspawner.account import Account, Group
 from ocfspawner.cli import detached
 from ocfspawner.cli import hub as hubs
-from ocfspawner.cli.checks import CURES, Result, State
+from ocfspawner.cli.checks import Result, State
 from ocfspawner.cli.cluster import ApiRefused, Cluster
-from ocfspawner.cli.diagnosis import creation_refused
+from ocfspawner.cli.diagnosis import CURES, creation_refused
 from ocfspawner.directory.client import Answer, Source
 from ocfspawner.errors import DirectoryError, LoginRefused
 

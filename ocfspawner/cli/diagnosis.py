@@ -10,7 +10,7 @@ from typing import Any
 
 from ocfspawner import home_check
 from ocfspawner.cli.cluster import ApiRefused
-from ocfspawner.errors import HomeMissing, HomeNotOwned
+from ocfspawner.errors import HomeMissing, HomeNotOwned, Refusal
 from ocfspawner.plan import ServerPlan
 from ocfspawner.resources import BOUNDS, EXTRA, MEMORY_LIMIT, Decided
 
@@ -33,6 +33,27 @@ class Finding:
 
     sentence: str
     cure: str
+
+
+CURES: Mapping[str, str] = {
+    "directory-unreachable": "Is the address right, is the directory up, may the Hub's pod reach it?",
+    "directory-untrusted": "Renew the certificate, or set c.LDAPDirectory.ca_file.",
+    "directory-failed": "Look at the bases, and at the rights of bind_dn.",
+    "no-such-account": "Look at the spelling; c.LDAPDirectory.people_base says where people are looked for.",
+    "account-disabled": "Enable it in the directory, if it should be.",
+    "entry-malformed": "Correct the entry in the directory.",
+    "home-unusable": "Correct homeDirectory in the directory, or c.OCFSpawner.homes.",
+    "policy-invalid": "Correct the lines that are named.",
+    "pod-refused": "Look at volumes and containers in profiles and in KubeSpawner's settings.",
+    "no-cluster": "Run it in the Hub's pod, or with a kubeconfig.",
+}
+"""What helps against a refusal, by its reason."""
+
+
+def would_be_refused(refused: Refusal) -> Finding:
+    """What is wrong when the Hub would refuse the start."""
+    sentence = refused.admin_text[:1].upper() + refused.admin_text[1:]
+    return Finding(refused.reason, f"{sentence.rstrip('.')}.", CURES.get(refused.reason, ""))
 
 
 def creation_refused(refused: ApiRefused) -> Finding:
@@ -101,10 +122,10 @@ def out_of_time(pod: Object | None, events: Sequence[Object], phase: str, second
     """It did not come in time; *phase* is what was waited for."""
     warnings = [str(event.get("message", "")) for event in events if event.get("type") == "Warning"]
     last = f" The last warning: {_tail(warnings[-1])}" if warnings else ""
-    state = (pod or {}).get("status", {}).get("phase", "gone")
+    state = f" (the pod is {pod['status'].get('phase')})" if pod else ""
     return Finding(
         "timeout",
-        f"After {seconds:g} s it was still waiting for: {phase} (the pod is {state}).{last}",
+        f"After {seconds:g} s it was still waiting for: {phase}{state}.{last}",
         "Give it more time with --timeout, or look at the events above.",
     )
 

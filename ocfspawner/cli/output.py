@@ -111,6 +111,8 @@ def print_table(
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
+    if title:
+        click.echo()
     terminal = console()
     with terminal.capture() as captured:
         terminal.print(table)

@@ -16,12 +16,13 @@ from ocfspawner.cli import detached
 from ocfspawner.cli import hub as hubs
 from ocfspawner.cli.cluster import ApiRefused, Cluster
 from ocfspawner.cli.debug_pod import COMPONENT, Wish, debug_name, debug_pod
-from ocfspawner.cli.diagnosis import Finding, creation_refused
+from ocfspawner.cli.diagnosis import Finding, creation_refused, out_of_time, would_be_refused
 from ocfspawner.cli.exits import Unhealthy
 from ocfspawner.cli.inside import Check
 from ocfspawner.cli.output import answering, config_option, note, output_option, print_json, server_option
 from ocfspawner.cli.timeline import Timeline
 from ocfspawner.cli.watch import Outcome, Watch
+from ocfspawner.errors import Refusal
 
 if TYPE_CHECKING:
     from ocfspawner.plan import ServerPlan
@@ -92,12 +93,17 @@ async def _interruptible(work: Any) -> Any:
 async def _spawn(config: Path | None, username: str, server: str, timeline: Timeline, wish: Wish) -> Outcome:
     async with hubs.Hub.load(config, exact=True) as hub:
         timeline.passed("configuration", str(hub.path))
-        async with asyncio.timeout(wish.seconds):
-            decision = await hub.decide(username, server)
+        try:
+            async with asyncio.timeout(wish.seconds):
+                decision = await hub.decide(username, server)
+                manifest = await detached.manifest(decision.spawner)
+        except TimeoutError:
+            return Outcome("", out_of_time(None, (), timeline.next, wish.seconds))
+        except Refusal as refused:
+            return Outcome("", would_be_refused(refused))
         plan = decision.plan
         timeline.passed("directory", f"{_by(decision)}: uid {plan.account.uid}", decision.directory_seconds)
         timeline.passed("policy", "; ".join(_amounts(plan)), decision.policy_seconds)
-        manifest = await detached.manifest(decision.spawner)
         pod = debug_pod(manifest, plan, debug_name(manifest), wish)
         async with Cluster.of(decision.spawner) as cluster:
             await _sweep(cluster)

@@ -160,13 +160,15 @@ def test_a_directory_that_is_down(configured: Callable[[str], str]) -> None:
     config = configured('c.LDAPDirectory.urls = ["ldaps://127.0.0.1:1"]\nc.LDAPDirectory.deadline = 3')
     ended = ocfspawner("spawn", GGROUP.name, "-f", config)
     assert ended.status == REFUSED
-    assert ended.err.startswith("directory-unreachable: the directory can't be reached: ")
+    sentence, cure = ended.out.splitlines()[-2:]
+    assert sentence.startswith("The directory can't be reached: 127.0.0.1:1: ")
+    assert cure.startswith("Is the address right")
     assert "Traceback" not in ended.err
 
 
 def test_somebody_who_is_refused_has_no_pod_at_all() -> None:
     ended = ocfspawner("spawn", "ofc", "--output", "json")
-    assert (ended.status, ended.json["refused"]["reason"]) == (REFUSED, "account-disabled")
+    assert (ended.status, ended.json["verdict"]["reason"], ended.json["pod"]) == (REFUSED, "account-disabled", "")
 
 
 @pytest.mark.parametrize("signal", ["INT", "TERM", "HUP"])
