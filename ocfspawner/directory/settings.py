@@ -19,12 +19,16 @@ class ServerAddress:
     @classmethod
     def parse(cls, url: str) -> "ServerAddress":
         """From ``ldaps://host[:port]``.  Raises `ValueError`, naming the URL."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port or 636
+        except ValueError as error:
+            raise ValueError(f"{url!r}: {error}") from None
         if parts.scheme != "ldaps":
             raise ValueError(f"{url!r}: only ldaps:// is spoken; passwords and identities do not travel in clear")
         if not parts.hostname or parts.path.strip("/") or parts.query or parts.username:
             raise ValueError(f"{url!r}: expected ldaps://host or ldaps://host:port")
-        return cls(parts.hostname, parts.port or 636)
+        return cls(parts.hostname, port)
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
