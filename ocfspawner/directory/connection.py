@@ -40,6 +40,7 @@ class _VerifyingTls(ldap3.Tls):  # type: ignore[misc]  # ldap3 has no types
 
     def __init__(self, host: str, settings: DirectorySettings) -> None:
         super().__init__(validate=ssl.CERT_REQUIRED)
+        self.aborted = False
         self._host = host
         self._context = ssl.create_default_context(cafile=settings.ca_file)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -48,6 +49,8 @@ class _VerifyingTls(ldap3.Tls):  # type: ignore[misc]  # ldap3 has no types
         connection.socket = self._context.wrap_socket(
             connection.socket, server_hostname=self._host, do_handshake_on_connect=False
         )
+        if self.aborted:
+            raise TimeoutError("the deadline has passed")
         if do_handshake:
             connection.socket.do_handshake()
 
@@ -63,12 +66,13 @@ class ServerConnection:
         self._address = address
         self._receive_timeout = settings.receive_timeout
         with self._unreachable_without_answer():
+            self._tls = _VerifyingTls(address.host, settings)
             self._ldap = ldap3.Connection(
                 ldap3.Server(
                     address.host,
                     port=address.port,
                     use_ssl=True,
-                    tls=_VerifyingTls(address.host, settings),
+                    tls=self._tls,
                     get_info=ldap3.NONE,
                     connect_timeout=settings.connect_timeout,
                     allowed_referral_hosts=[],
@@ -122,6 +126,8 @@ class ServerConnection:
 
     def abort(self) -> None:
         """End whatever this connection is waiting for; callable from another thread, and never blocks."""
+        # For a name that is being resolved there is no socket yet: it ends before the handshake.
+        self._tls.aborted = True
         connection = self._ldap.socket
         if connection is not None:
             with contextlib.suppress(OSError):
