@@ -138,7 +138,7 @@ def diff(
     click.echo(f"{len(before)} accounts, {changed} would get something else")
     if changes:
         rows = [(name, was, becomes, len(names), _some(names)) for (name, was, becomes), names in changes.items()]
-        print_table(("resource", old.name, new.name, "accounts", "who"), rows, right=("accounts",))
+        print_table(("resource", "old", "new", "accounts", "who"), rows, right=("accounts",))
 
 
 async def _both(

@@ -52,6 +52,7 @@ class _VerifyingTls(ldap3.Tls):  # type: ignore[misc]  # ldap3 has no types
 
     def __init__(self, host: str, settings: DirectorySettings) -> None:
         super().__init__(validate=ssl.CERT_REQUIRED)
+        self.aborted = False
         self._host = host
         self._context = ssl.create_default_context(cafile=settings.ca_file)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -62,6 +63,8 @@ class _VerifyingTls(ldap3.Tls):  # type: ignore[misc]  # ldap3 has no types
         connection.socket = self._context.wrap_socket(
             connection.socket, server_hostname=self._host, do_handshake_on_connect=False
         )
+        if self.aborted:
+            raise TimeoutError("the deadline has passed")
         if do_handshake:
             connection.socket.do_handshake()
 
@@ -77,7 +80,8 @@ class ServerConnection:
         self.address = address
         self._settings = settings
         with self._unreachable_without_answer():
-            self._ldap = _unopened(address, settings)
+            self._tls = None if address.security is Security.NONE else _VerifyingTls(address.host, settings)
+            self._ldap = _unopened(address, settings, self._tls)
 
     def open(self) -> None:
         """Connect, verify the server, and bind as the one who asks."""
@@ -155,6 +159,9 @@ class ServerConnection:
 
     def abort(self) -> None:
         """End whatever this connection is waiting for; callable from another thread, and never blocks."""
+        # For a name that is being resolved there is no socket yet: it ends before the handshake.
+        if self._tls is not None:
+            self._tls.aborted = True
         connection = self._ldap.socket
         if connection is not None:
             with contextlib.suppress(OSError):
@@ -203,12 +210,12 @@ class ServerConnection:
             raise ConnectionLost(f"{self.address}: {type(error).__name__}: {str(error)[:300]}") from error
 
 
-def _unopened(address: ServerAddress, settings: DirectorySettings) -> Any:
+def _unopened(address: ServerAddress, settings: DirectorySettings, tls: _VerifyingTls | None) -> Any:
     server = ldap3.Server(
         address.host,
         port=address.port,
         use_ssl=address.security is Security.TLS,
-        tls=None if address.security is Security.NONE else _VerifyingTls(address.host, settings),
+        tls=tls,
         get_info=ldap3.NONE,
         connect_timeout=settings.connect_timeout,
         allowed_referral_hosts=[],
