@@ -12,7 +12,7 @@ from ocfspawner.cli import hub as hubs
 from ocfspawner.cli.checks import Result, State
 from ocfspawner.cli.diagnosis import CURES
 from ocfspawner.cli.exits import Unhealthy
-from ocfspawner.cli.output import answering, config_option, note, output_option, print_json, print_table
+from ocfspawner.cli.output import Patience, answering, config_option, note, output_option, print_json, print_table
 from ocfspawner.errors import Refusal
 
 _SECONDS = 20.0
@@ -33,6 +33,7 @@ def command(config: Path | None, output: str) -> None:
     """
     with answering(output):
         if output == "text":
+            Patience.not_needed()
             note("Looking …")
         results = hubs.run(_check(config))
     if output == "json":

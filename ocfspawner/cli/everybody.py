@@ -14,7 +14,7 @@ import click
 
 from ocfspawner.cli import detached
 from ocfspawner.cli import hub as hubs
-from ocfspawner.cli.output import F, ldif_option, note
+from ocfspawner.cli.output import F, Patience, ldif_option, note
 from ocfspawner.directory.client import Answer
 from ocfspawner.errors import ConfigurationError, DirectoryError, Refusal
 
@@ -136,6 +136,7 @@ def _silent() -> Iterator[None]:
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    Patience.not_needed()
     began = last = time.monotonic()
     terminal = sys.stderr.isatty()
 

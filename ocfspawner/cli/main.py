@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from ocfspawner.cli.exits import exit_status
+from ocfspawner.cli.output import Patience
 
 _COMMANDS = {
     "account": "What the directory says of a person.",
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     # A command lives for seconds: rounds over all that was imported and read would take a fifth of them.
     gc.set_threshold(100_000, 50, 50)
-    with exit_status() as status:
+    with exit_status() as status, Patience.asked():
         command.main(args=arguments, prog_name="ocfspawner", standalone_mode=False)
     return status.code
 

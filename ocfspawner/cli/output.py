@@ -5,6 +5,7 @@ JSON goes to standard output, alone; whatever else there is to say goes to stand
 
 import json
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,6 +120,31 @@ def print_table(
     # rich fills lines with spaces, which a file needs not.
     for line in captured.get().rstrip().splitlines():
         click.echo(line.rstrip())
+
+
+class Patience:
+    """On a terminal, a word after two seconds for whoever waits; nothing when the command shows its own progress."""
+
+    _timer: threading.Timer | None = None
+
+    @classmethod
+    @contextmanager
+    def asked(cls) -> Iterator[None]:
+        """Around a whole command."""
+        if sys.stderr.isatty():
+            cls._timer = threading.Timer(2.0, note, ("Reading the configuration, asking the directory …",))
+            cls._timer.daemon = True
+            cls._timer.start()
+        try:
+            yield
+        finally:
+            cls.not_needed()
+
+    @classmethod
+    def not_needed(cls) -> None:
+        """Progress is shown in another way, or all is over."""
+        if cls._timer:
+            cls._timer.cancel()
 
 
 def note(text: str) -> None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ocfspawner.cli.output import console
+from ocfspawner.cli.output import Patience, console
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -23,6 +23,7 @@ class Timeline:
     """
 
     def __init__(self, quiet: bool) -> None:
+        Patience.not_needed()
         self._console = console()
         self._quiet = quiet
         self._last = time.monotonic()
