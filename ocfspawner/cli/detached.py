@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from ocfspawner.cli.redact import HIDDEN
 from ocfspawner.directory.client import Answer
 from ocfspawner.errors import ConfigurationError, Refusal
 
@@ -47,6 +48,8 @@ def make_spawner(
                 oauth_client_id=f"jupyterhub-user-{person.escaped_name}{'-' if server else ''}{server}",
                 cookie_options=settings["cookie_options"],
                 cookie_host_prefix_enabled=settings["cookie_host_prefix_enabled"],
+                # In the place of a token: only the Hub can make one.
+                api_token=HIDDEN,
             )
     except TraitError as error:
         raise ConfigurationError(f"the spawner's settings: {error}") from None
