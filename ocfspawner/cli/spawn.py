@@ -160,7 +160,8 @@ async def _reached_from_here(pod: Mapping[str, Any]) -> Check:
     address = str(pod["status"].get("podIP", ""))
     notebook = next(container for container in pod["spec"]["containers"] if container["name"] == "notebook")
     port = next(port["containerPort"] for port in notebook["ports"] if port.get("name") == "notebook-port")
-    url = f"http://[{address}]:{port}/" if ":" in address else f"http://{address}:{port}/"
+    prefix = next((one["value"] for one in notebook["env"] if one["name"] == "JUPYTERHUB_SERVICE_PREFIX"), "/")
+    url = f"http://{f'[{address}]' if ':' in address else address}:{port}{prefix}api"
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session, session.get(url):
             return Check("reachable", True, "the Hub's pod reaches the server")
