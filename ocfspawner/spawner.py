@@ -220,10 +220,11 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
     def _restore_configured(self) -> None:
         """Undo what an earlier start of this object set: the Hub may keep it after a failed one."""
         if self._configured is None:
-            self._configured = {name: getattr(self, name) for name in _DECIDED_PER_START}
+            # Copies, here and below, because profiles are merged into a trait's own dictionary.
+            self._configured = {name: deepcopy(getattr(self, name)) for name in _DECIDED_PER_START}
         for name, value in self._configured.items():
-            # A copy, because profiles are merged into a trait's own dictionary.
-            setattr(self, name, deepcopy(value))
+            if getattr(self, name) != value:
+                setattr(self, name, deepcopy(value))
 
     @property
     def _profile_origin(self) -> str:

@@ -64,12 +64,18 @@ def write(spawner: Any, resources: Resources) -> None:
         amount = resources.number(name)
         # Plain numbers: the server's MEM_LIMIT is what str() makes of the trait.
         plain = float if trait.startswith("cpu") else int
-        setattr(spawner, trait, None if amount is None else plain(amount))
+        _set(spawner, trait, None if amount is None else plain(amount))
     for trait, names in _EXTRAS.items():
         extra: dict[str, str] = dict(resources.beginning(EXTRA))
         if names[_STORAGE] in resources.decided:
             extra[_STORAGE] = str(resources.decided[names[_STORAGE]].value)
-        setattr(spawner, trait, extra)
+        _set(spawner, trait, extra)
+
+
+def _set(spawner: Any, trait: str, value: object) -> None:
+    # Traits are validated and announced at each assignment, which is most of the work for 10,000 accounts.
+    if getattr(spawner, trait) != value:
+        setattr(spawner, trait, value)
 
 
 def _read(spawner: Any) -> list[tuple[str, str, Value]]:

@@ -132,10 +132,10 @@ def hub_settings(config: "Config", exact: bool) -> Mapping[str, Any]:
 
 def user(username: str, groups: list[str], base_url: str = "/") -> SimpleNamespace:
     """What a spawner asks of a `jupyterhub.user.User`."""
-    from jupyterhub.utils import url_escape_path, url_path_join
+    from jupyterhub.utils import url_escape_path
 
     escaped = url_escape_path(username)
-    url = url_path_join(base_url, "user", escaped) + "/"
+    url = f"{base_url}user/{escaped}/"
     return SimpleNamespace(
         name=username,
         escaped_name=escaped,
