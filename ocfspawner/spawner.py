@@ -5,6 +5,7 @@ KubeSpawner are `load_user_options`, `get_env`, `get_pod_manifest` and `is_pod_r
 (``c.LDAPDirectory.urls``) each of them leaves to KubeSpawner.
 """
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -232,6 +233,8 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
         return f"profile “{chosen}”" if chosen else "the default profile"
 
     def _log_plan(self, plan: ServerPlan) -> None:
+        if not self.log.isEnabledFor(logging.WARNING):
+            return
         account = plan.account
         groups = account.supplemental_gids
         self.log.info(

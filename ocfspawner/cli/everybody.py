@@ -77,7 +77,7 @@ async def _verdicts(
     with _progress(len(names)) as show:
         for start in range(0, len(names), _AT_ONCE):
             chunk = names[start : start + _AT_ONCE]
-            answers = await asyncio.gather(*map(hub.accounts.lookup, chunk), return_exceptions=True)
+            answers = await _look_up(hub, chunk)
             for username, answer in zip(chunk, answers, strict=True):
                 if isinstance(answer, DirectoryError) or not isinstance(answer, Answer | Refusal):
                     raise answer
@@ -88,6 +88,20 @@ async def _verdicts(
                 elif whom.means(answer):
                     yield await series.verdict(username, answer)
             show(start + len(chunk))
+
+
+async def _look_up(hub: hubs.Hub, usernames: Sequence[str]) -> Sequence[Answer | BaseException]:
+    """All at once from a directory; one by one from a file, which has nothing to wait for."""
+    if hub.from_file:
+        return [await _answer(hub, username) for username in usernames]
+    return await asyncio.gather(*map(hub.accounts.lookup, usernames), return_exceptions=True)
+
+
+async def _answer(hub: hubs.Hub, username: str) -> Answer | BaseException:
+    try:
+        return await hub.accounts.lookup(username)
+    except Refusal as refused:
+        return refused
 
 
 class _Series:
@@ -127,7 +141,7 @@ class _Series:
 @contextmanager
 def _silent() -> Iterator[None]:
     """No line of log for each account."""
-    logging.disable(logging.WARNING)
+    logging.disable(logging.CRITICAL)
     try:
         yield
     finally:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,10 @@ class Hub:
     config: "Config"
     path: Path | None
     directory: "LDAPDirectory"
-    exact: bool = field(default=False)
+    from_file: bool = False
+    """Whether the directory is a file."""
+
+    exact: bool = False
     """Whether spawners know the Hub's URLs, which costs the import of the whole JupyterHub."""
 
     @classmethod
@@ -64,7 +67,7 @@ class Hub:
         if exact:
             # Now, so that the imports are not counted as a phase of a spawn.
             hub_settings(config, exact)
-        return cls(config, path, _directory(config, ldif), exact)
+        return cls(config, path, _directory(config, ldif), from_file=ldif is not None, exact=exact)
 
     @property
     def accounts(self) -> Accounts:
