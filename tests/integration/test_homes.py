@@ -24,7 +24,8 @@ def _clear() -> None:
     cluster.on_node("find", cluster.stored(HOME), "-mindepth", "1", "-delete")
 
 
-def test_a_file_written_in_a_notebook_survives_stop_and_start(ggroup: Person, api: Api, empty_home: None) -> None:
+@pytest.mark.usefixtures("empty_home")
+def test_a_file_written_in_a_notebook_survives_stop_and_start(ggroup: Person, api: Api) -> None:
     api.started(ggroup.name)
     ggroup.server().python("open('survivor.txt', 'w').write('still here')")
     assert cluster.owner(cluster.stored(NOTEBOOK)) == "38104:1000"
@@ -36,9 +37,11 @@ def test_a_file_written_in_a_notebook_survives_stop_and_start(ggroup: Person, ap
     assert contents["content"] == "still here"
 
 
-def test_nothing_in_a_home_keeps_the_server_from_starting(ggroup: Person, api: Api, empty_home: None) -> None:
-    """Modules of the person's own, under names that the server imports; their kernels do see them."""
-    user_site = f"{HOME}/.local/lib/python{_python_of_the_image(ggroup, api)}/site-packages"
+@pytest.mark.usefixtures("empty_home")
+def test_nothing_in_a_home_keeps_the_server_from_starting(ggroup: Person, guser: Person, api: Api) -> None:
+    """Modules of the person's own, under names that the server imports; their own programs do see them."""
+    version = guser.server().python("import sys; print(*sys.version_info[:2], sep='.')").strip()
+    user_site = f"{HOME}/.local/lib/python{version}/site-packages"
     _write(f"{HOME}/random.py", "raise SystemExit('from the home')")
     _write(f"{HOME}/notebooks/random.py", "raise SystemExit('from the notebooks')")
     _write(f"{user_site}/jupyterhub/__init__.py", "raise SystemExit('from .local')")
@@ -51,7 +54,8 @@ def test_nothing_in_a_home_keeps_the_server_from_starting(ggroup: Person, api: A
         assert "from the home" in terminal.run("python3 -c 'import random'")
 
 
-def test_a_home_that_is_full_or_read_only_still_gets_a_server(ggroup: Person, api: Api, empty_home: None) -> None:
+@pytest.mark.usefixtures("empty_home")
+def test_a_home_that_can_not_be_written_to_still_gets_a_server(ggroup: Person, api: Api) -> None:
     """The notebook directory can't be made, and neither can what Jupyter keeps in the home."""
     cluster.on_node("chmod", "0500", cluster.stored(HOME))
     try:
@@ -59,15 +63,6 @@ def test_a_home_that_is_full_or_read_only_still_gets_a_server(ggroup: Person, ap
         assert ggroup.server().answer("GET", "/api/status")
     finally:
         cluster.on_node("chmod", "0700", cluster.stored(HOME))
-
-
-def _python_of_the_image(person: Person, api: Api) -> str:
-    api.started(person.name)
-    version = cluster.in_pod(
-        person.name, "python3", "-c", "import sys; print(f'{sys.version_info[0]}.{sys.version_info[1]}')"
-    )
-    api.stop(person.name)
-    return version.strip()
 
 
 def _write(path: str, text: str) -> None:
