@@ -177,6 +177,8 @@ def _same_name(username: str, values: Sequence[bytes]) -> None:
         raise NoSuchAccount(username, f"the directory spells it {b', '.join(values)[:64]!r}")
     if not re.fullmatch(USERNAME, username):
         raise EntryMalformed(username, "the user name has characters that passwd(5) can't hold")
+    if username in ("root", "nobody"):
+        raise EntryMalformed(username, "the user name is a system account's in every image")
 
 
 def _uid(reader: _Reader, rules: AccountRules) -> int:

@@ -5,16 +5,16 @@ KubeSpawner are `load_user_options`, `get_env`, `get_pod_manifest` and `is_pod_r
 (``c.LDAPDirectory.urls``) each of them leaves to KubeSpawner.
 """
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from copy import deepcopy
 from datetime import date
 from random import uniform
 from time import monotonic
 from typing import Any
 
-from jupyterhub.spawner import SpawnException
+from kubernetes_asyncio.client.exceptions import ApiException
 from kubernetes_asyncio.client.models import V1Pod
 from kubespawner import KubeSpawner
 from traitlets import Float, Instance, List, TraitError, Unicode, default
@@ -23,12 +23,20 @@ from ocfspawner import home_check, metrics, traits
 from ocfspawner.account import Account
 from ocfspawner.directory.client import Source
 from ocfspawner.directory.config import the_directory
-from ocfspawner.errors import AccountDisabled, ConfigurationError, NoSuchAccount, OptionsRefused, Refusal
+from ocfspawner.errors import (
+    AccountDisabled,
+    ClusterRefused,
+    ConfigurationError,
+    NoSuchAccount,
+    OptionsRefused,
+    Refusal,
+)
 from ocfspawner.home import ClaimHomes, HomeVolume
 from ocfspawner.plan import MAX_NFS_GROUPS, ServerPlan, plan_server
 from ocfspawner.pod import apply_plan
 from ocfspawner.policy import Policy
 from ocfspawner.policy_file import load_policy
+from ocfspawner.refusals import BUSY, CONFLICT, handed_to_the_hub, message_of
 
 _ACCOUNT_GONE = 1
 """What `OCFSpawner.poll` answers for a server that must stop; the Hub then stops it."""
@@ -111,7 +119,7 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
             await super().load_user_options()
             return
         self._restore_configured()
-        with self._refusals():
+        with handed_to_the_hub():
             check_image = self.home_check_image or self.image
             account = await self._lookup()
             policy = load_policy(self.policy_file, self.log) if self.policy_file else Policy()
@@ -120,7 +128,7 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
             await self._load_profile_choice()
             resources = policy.limited(traits.rechosen(self, given, self._profile_origin))
             traits.write(self, resources)
-            home = self._home_volume.home_of(account, self.notebook_dir)
+            home = self._home_volume.home_of(account, self._expanded_notebook_dir)
             self._plan = plan_server(account, home, resources, self.shells, check_image)
             self._notes += tuple(resources.describe())
         self._log_plan(self._plan)
@@ -134,16 +142,40 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
         """KubeSpawner's pod, made into this person's."""
         pod: V1Pod = await super().get_pod_manifest()
         if self._plan:
-            with self._refusals():
+            with handed_to_the_hub():
                 apply_plan(pod, self._plan)
         return pod
+
+    async def _make_create_pod_request(self, pod: V1Pod, request_timeout: float) -> bool:
+        """KubeSpawner's (kubespawner 7.1.0, spawner.py:2993), but for what it does with the API server's errors.
+
+        It would log the pod, and with it the server's token; give up on an API server that is busy for a moment;
+        and count a pod that is not admitted as a fault of the Hub's.
+        """
+        if not self._plan:
+            return bool(await super()._make_create_pod_request(pod, request_timeout))
+        try:
+            await asyncio.wait_for(self.api.create_namespaced_pod(self.namespace, pod), request_timeout)
+        except TimeoutError:
+            return False
+        except ApiException as error:
+            if error.status == CONFLICT:
+                self.log.warning("%s: an old pod is in the way, and is removed", self._log_name)
+                await self.stop(True)
+                return False
+            if error.status in BUSY:
+                self.log.warning("%s: the API server is busy (%d), once more", self._log_name, error.status)
+                return False
+            with handed_to_the_hub():
+                raise ClusterRefused(f"{self._log_name}: {error.status} {message_of(error)}") from None
+        return True
 
     def is_pod_running(self, pod: dict[str, Any] | None) -> bool:
         """Whether the pod answers; ends the wait with a `SpawnException` when the look at the home failed."""
         if pod is not None and self._plan:
             refusal = home_check.refusal(self._plan, pod.get("status") or {})
             if refusal:
-                with self._refusals():
+                with handed_to_the_hub():
                     raise refusal
         return bool(super().is_pod_running(pod))
 
@@ -179,6 +211,15 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
         if not hasattr(self.homes, "home_of"):
             raise ConfigurationError(f"OCFSpawner.homes is {self.homes!r}: expected ClaimHomes(…) or NFSHomes(…)")
         return self.homes
+
+    @property
+    def _expanded_notebook_dir(self) -> str:
+        try:
+            return str(self.format_string(self.notebook_dir))
+        except (AttributeError, IndexError, KeyError, ValueError) as error:
+            raise ConfigurationError(
+                f"notebook_dir {self.notebook_dir!r}: {error!r}; it may name {{username}} and nothing else"
+            ) from None
 
     async def _lookup(self) -> Account:
         answer = await the_directory(self).directory().lookup(self.user.name)
@@ -245,27 +286,6 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
         if len(groups) > MAX_NFS_GROUPS:
             lost = [group.name for group in account.groups if group.gid in groups[MAX_NFS_GROUPS:]]
             self.log.warning("%s: NFS carries 16 groups, not on files: %s", account.username, ", ".join(lost))
-
-    @contextmanager
-    def _refusals(self) -> Iterator[None]:
-        """Hand every refusal to the Hub in its own words: text for the user, detail for the log, no traceback.
-
-        Any other exception would count towards ``consecutive_failure_limit``, and the Hub would exit.
-        """
-        try:
-            yield
-        except Refusal as refused:
-            metrics.REFUSALS.labels("spawn", refused.reason).inc()
-            refusal = SpawnException(
-                refused.user_text,
-                reason=refused.reason,
-                log_message=refused.admin_text,
-                status_code=refused.status,
-            )
-            # Without it the progress bar shows str(), which is the text for the log, and the page that follows
-            # shows none (jupyterhub 6.1.1, utils.py:1027).
-            refusal.jupyterhub_message = refused.user_text
-            raise refusal from None
 
 
 def ago(seconds: float) -> str:
