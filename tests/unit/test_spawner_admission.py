@@ -76,7 +76,7 @@ async def test_an_old_pod_in_the_way_is_removed(directory: FakeDirectory) -> Non
 
 async def test_no_token_reaches_the_log(directory: FakeDirectory, caplog: pytest.LogCaptureFixture) -> None:
     some, _ = await ready(directory, AnsweringCluster(403, QUOTA))
-    some.api_token = "a-secret-token"  # noqa: S105 - not one
+    some.api_token = "a-secret-token"
     pod = await some.get_pod_manifest()
     assert "a-secret-token" in json.dumps(notebook(manifest(pod)))
     with caplog.at_level(logging.DEBUG), pytest.raises(SpawnException):
