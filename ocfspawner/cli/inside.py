@@ -82,7 +82,7 @@ else:
     sys.exit(1)
 if os.environ.get("OCFSPAWNER_KEEP"):
     sys.exit(server.wait())
-time.sleep(5)
+time.sleep(float(os.environ.get("OCFSPAWNER_LINGER", "5")))  # for its log to be read
 server.kill()
 """
 """Python: asks the Hub's API, starts the server's command, and asks that until it answers."""

@@ -96,6 +96,7 @@ def look(tmp_path: Path, *command: str, **changes: str) -> list[str]:
         "JUPYTERHUB_ROOT_DIR": str(home / "notebooks"),
         "JUPYTERHUB_API_URL": "http://127.0.0.1:9/hub/api",
         "JUPYTERHUB_SERVICE_URL": "http://0.0.0.0:9/user/x/",
+        "OCFSPAWNER_LINGER": "0",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         **changes,
     }
@@ -130,9 +131,9 @@ def test_the_script_without_a_home_or_with_a_notebook_directory(tmp_path: Path) 
 
 
 SERVER = """\
-import http.server, threading
+import http.server, socketserver
 print("the server's own words", flush=True)
-http.server.HTTPServer(("127.0.0.1", {port}), http.server.BaseHTTPRequestHandler).serve_forever()
+socketserver.TCPServer(("127.0.0.1", {port}), http.server.BaseHTTPRequestHandler).serve_forever()
 """
 
 
