@@ -56,8 +56,9 @@ def parse_memory(text: str) -> Bytes:
     decimal = _DECIMAL_MEMORY.fullmatch(text)
     if decimal:
         number, suffix = decimal["number"], decimal["suffix"].upper()
+        advice = f"{number}{suffix}i" if number.isdigit() else "a whole number of a smaller unit, such as Mi"
         raise ValueError(
             f"memory {text!r}: {suffix} means powers of 1000 to Kubernetes and of 1024 to JupyterHub; "
-            f"write {number}{suffix}i, or the bytes as a plain number"
+            f"write {advice}, or the bytes as a plain number"
         )
     raise ValueError(f"memory {text!r}: write bytes as 512Mi, 2Gi or a plain number")

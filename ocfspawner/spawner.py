@@ -215,7 +215,7 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
         except (KeyError, TypeError, ValueError, TraitError) as error:
             # Choices arrive by REST as well as by the form, as any JSON (kubespawner 7.1.0, spawner.py:3810),
             # and an unlisted choice may be nothing that its trait takes.
-            raise OptionsRefused(f"{self.user.name}: {type(error).__name__}: {str(error)[:300]}") from None
+            raise OptionsRefused(f"{self.user.name}: {type(error).__name__}: {str(error)[:300]!r}") from None
 
     def _restore_configured(self) -> None:
         """Undo what an earlier start of this object set: the Hub may keep it after a failed one."""

@@ -33,14 +33,18 @@ class ServerAddress:
 
         Only with *clear_text* does ``ldap://`` mean no protection.  Raises `ValueError`, naming the URL.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise ValueError(f"{url!r}: {error}") from None
         if parts.scheme not in ("ldap", "ldaps"):
             raise ValueError(f"{url!r}: expected ldaps://host, or ldap://host for StartTLS")
         if not parts.hostname or parts.path.strip("/") or parts.query or parts.username:
             raise ValueError(f"{url!r}: expected a host and perhaps a port, nothing else")
         if parts.scheme == "ldaps":
-            return cls(parts.hostname, parts.port or 636)
-        return cls(parts.hostname, parts.port or 389, Security.NONE if clear_text else Security.STARTTLS)
+            return cls(parts.hostname, port or 636)
+        return cls(parts.hostname, port or 389, Security.NONE if clear_text else Security.STARTTLS)
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"

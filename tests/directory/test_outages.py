@@ -1,9 +1,10 @@
 """A directory that is down, slow, silent, or comes back: every question ends in time, and the next one works."""
 
 import asyncio
+import socket
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -66,6 +67,32 @@ async def test_a_black_hole_ends_at_the_deadline_and_frees_the_thread(
         await directory.lookup("guser")
     proxy.stalled = False
     assert await directory.lookup("guser")
+
+
+@contextmanager
+def server_that_takes_no_connection() -> Iterator[int]:
+    """The port of a server whose queue is full: the kernel drops what comes, as a firewall does."""
+    with ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(8):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            with suppress(BlockingIOError):
+                waiting.connect(server.getsockname())
+        yield server.getsockname()[1]
+
+
+async def test_a_server_that_takes_no_connection_ends_at_the_deadline(slapd: Slapd, directory_at: DirectoryAt) -> None:
+    with server_that_takes_no_connection() as port:
+        directory = directory_at(port, slapd.port, deadline=1.0, **PATIENT)
+        async with refused_after(1.0):
+            await directory.lookup("guser")
+    assert await directory.lookup("guser"), "its port now refuses, and the second server answers"
+
+
+async def test_a_server_that_takes_no_connection_is_passed_by(slapd: Slapd, directory_at: DirectoryAt) -> None:
+    with server_that_takes_no_connection() as port:
+        assert await directory_at(port, slapd.port, connect_timeout=0.5).lookup("guser")
 
 
 async def test_a_log_in_into_a_black_hole(proxy: Proxy, directory_at: DirectoryAt) -> None:

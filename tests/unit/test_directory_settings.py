@@ -38,6 +38,7 @@ URL = "ldaps://ldap.example"
 )
 def test_an_address(url: str, address: ServerAddress) -> None:
     assert ServerAddress.parse(url) == address
+    assert f"{address.host}:{address.port}" == str(address)
 
 
 @pytest.mark.parametrize(
@@ -54,10 +55,11 @@ def test_an_address(url: str, address: ServerAddress) -> None:
         pytest.param("ldaps://cn=admin@ldap.example", id="a user"),
         pytest.param("ldaps://ldap.example:https", id="a port in words"),
         pytest.param("ldaps://ldap.example:65536", id="a port that is none"),
+        pytest.param("ldaps://[fd00::1", id="half an address"),
     ],
 )
 def test_anything_else_is_the_administrator_s_mistake(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="LDAPDirectory: "):
+    with pytest.raises(ConfigurationError, match=re.escape(f"LDAPDirectory: {url!r}: ")):
         LDAPDirectory(urls=[url]).directory()
     LDAPDirectory(urls=[URL]).directory().close()
 

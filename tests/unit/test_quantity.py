@@ -99,6 +99,12 @@ def test_a_decimal_suffix_is_refused_with_what_to_write(text: str, advice: str) 
     assert parse_memory(advice.removeprefix("write "))
 
 
+def test_a_fraction_of_a_decimal_unit_is_not_advised() -> None:
+    with pytest.raises(ValueError, match="smaller unit, such as Mi"):
+        parse_memory("1.5G")
+    assert parse_memory("1536Mi") == 3 * 2**29
+
+
 @given(st.integers(1, 10**8).map(lambda milli: Decimal(milli) / 1000))
 def test_cpu_survives_the_round_trip(cores: Decimal) -> None:
     assert parse_cpu(str(Cores(cores))) == cores

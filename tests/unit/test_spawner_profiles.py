@@ -136,6 +136,14 @@ async def test_options_that_are_not_offered_are_refused(directory: FakeDirectory
     assert await decided(spawner(directory, {"profile": "p", "size": "large"}, **OPTIONS))
 
 
+async def test_an_option_cannot_forge_a_line_of_the_log(directory: FakeDirectory) -> None:
+    with pytest.raises(SpawnException) as caught:
+        await decided(spawner(directory, {"profile": "a\nCRITICAL: all is lost"}, **OPTIONS))
+    assert "all is lost" in caught.value.log_message
+    assert "\n" not in caught.value.log_message
+    assert "all is lost" not in caught.value.message
+
+
 @pytest.mark.parametrize("options", [{"uid": 0}, {"kubespawner_override": {"uid": 0}}, {"homes": "x", "image": "x:1"}])
 async def test_options_that_nobody_asked_for_change_nothing(directory: FakeDirectory, options: dict[str, Any]) -> None:
     assert await decided(spawner(directory, options)) == await decided(spawner(directory))

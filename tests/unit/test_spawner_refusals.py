@@ -47,6 +47,7 @@ async def test_the_directory_s_refusals(
     assert (failure.reason, failure.status_code) == (reason, status)
     assert text in failure.message
     assert SECRET in failure.log_message
+    assert failure.jupyterhub_message == failure.message, "the progress bar shows it"
     assert SECRET not in failure.message + failure.message_html
     assert refused(reason) == before + 1
     directory.failure = None
