@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import ldap3
-from ldap3.core.exceptions import LDAPExceptionError, LDAPStartTLSError
+from ldap3.core.exceptions import LDAPStartTLSError
 
 from ocfspawner.account import Entry
 from ocfspawner.directory.settings import (
@@ -41,6 +41,15 @@ Found = tuple[str, Entry]
 class ConnectionLost(Exception):
     """The connection broke in use, or its server sends us away: worth a try elsewhere."""
 
+    def __init__(self, detail: str, silent: bool = False) -> None:
+        super().__init__(detail)
+        self.silent = silent
+        """Whether the server let its time pass, rather than closing the connection: the next try may end so too."""
+
+
+class _OfferRefused(Exception):
+    """The server does not speak StartTLS, or somebody in between says so."""
+
 
 class _VerifyingTls(ldap3.Tls):  # type: ignore[misc]  # ldap3 has no types
     """TLS that Python's ssl module verifies whole: chain, dates, host name and IP addresses.
@@ -52,6 +61,7 @@ class _VerifyingTls(ldap3.Tls):  # type: ignore[misc]  # ldap3 has no types
 
     def __init__(self, host: str, settings: DirectorySettings) -> None:
         super().__init__(validate=ssl.CERT_REQUIRED)
+        self.aborted = False
         self._host = host
         self._context = ssl.create_default_context(cafile=settings.ca_file)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -62,6 +72,8 @@ class _VerifyingTls(ldap3.Tls):  # type: ignore[misc]  # ldap3 has no types
         connection.socket = self._context.wrap_socket(
             connection.socket, server_hostname=self._host, do_handshake_on_connect=False
         )
+        if self.aborted:
+            raise TimeoutError("the deadline has passed")
         if do_handshake:
             connection.socket.do_handshake()
 
@@ -77,14 +89,24 @@ class ServerConnection:
         self.address = address
         self._settings = settings
         with self._unreachable_without_answer():
-            self._ldap = _unopened(address, settings)
+            self._tls = None if address.security is Security.NONE else _VerifyingTls(address.host, settings)
+            self._ldap = _unopened(address, settings, self._tls)
 
     def open(self) -> None:
-        """Connect, verify the server, and bind as the one who asks."""
+        """Connect, and verify the server."""
         with self._unreachable_without_answer():
             self._ldap.open(read_server_info=False)
             if self.address.security is Security.STARTTLS:
-                self._ldap.start_tls(read_server_info=False)
+                self._start_tls()
+
+    def _start_tls(self) -> None:
+        with contextlib.suppress(LDAPStartTLSError):
+            self._ldap.start_tls(read_server_info=False)
+            # It has ways to return without (ldap3 2.9.1, tls.py:220); nothing may be said on such a connection.
+            if isinstance(self._ldap.socket, ssl.SSLSocket):
+                return
+        refused = (self._ldap.result or {}).get("result", _SUCCESS) != _SUCCESS
+        raise _OfferRefused("no StartTLS") if refused else OSError(str(self._ldap.last_error))
 
     def bind(self) -> None:
         """Bind as the one who asks; nothing to do for nobody, which a new connection is (RFC 4513, 4)."""
@@ -155,6 +177,9 @@ class ServerConnection:
 
     def abort(self) -> None:
         """End whatever this connection is waiting for; callable from another thread, and never blocks."""
+        if self._tls:
+            # For the moment in which the plain socket becomes an encrypted one.
+            self._tls.aborted = True
         connection = self._ldap.socket
         if connection is not None:
             with contextlib.suppress(OSError):
@@ -175,23 +200,25 @@ class ServerConnection:
         return bool(item["type"] == "searchResEntry")
 
     def _check_result(self, operation: str) -> None:
-        result = self._ldap.result
-        code = result["result"]
-        if code == _SUCCESS:
-            return
-        message = f"{result['description']} ({code}) {result['message'][:200]}".strip()
-        detail = f"{self.address}: {operation}: {message}"
-        raise ConnectionLost(detail) if code in (_BUSY, _UNAVAILABLE) else DirectoryFailed(detail)
+        with self._lost_when_broken():
+            code, name, said = (self._ldap.result[key] for key in ("result", "description", "message"))
+            detail = f"{self.address}: {operation}: {name} ({code}) {said[:200]}".strip()
+        if code in (_BUSY, _UNAVAILABLE):
+            raise ConnectionLost(detail)
+        if code != _SUCCESS:
+            raise DirectoryFailed(detail)
 
     @contextlib.contextmanager
     def _unreachable_without_answer(self) -> Iterator[None]:
         try:
             yield
-        except (LDAPExceptionError, OSError, UnicodeDecodeError, ConnectionLost, DirectoryFailed) as error:
-            # A server that offers no TLS may be somebody in between who took the offer away.
-            untrusted = isinstance(error, LDAPStartTLSError) or "CERTIFICATE_VERIFY_FAILED" in str(error)
+        except DirectoryUnreachable:
+            raise
+        except Exception as error:
+            # Everything: ldap3 decodes without looking, see `_lost_when_broken`.
+            untrusted = isinstance(error, _OfferRefused) or "CERTIFICATE_VERIFY_FAILED" in str(error)
             kind = DirectoryUntrusted if untrusted else DirectoryUnreachable
-            raise kind(f"{self.address}: {str(error)[:300]}") from error
+            raise kind(f"{self.address}: {str(error)[:300] or type(error).__name__}") from error
 
     @contextlib.contextmanager
     def _lost_when_broken(self) -> Iterator[None]:
@@ -200,15 +227,16 @@ class ServerConnection:
         except Exception as error:
             # ldap3 decodes without looking: what is not LDAP ends in an IndexError, a KeyError, ...; and on a
             # connection that broke its socket is None.
-            raise ConnectionLost(f"{self.address}: {type(error).__name__}: {str(error)[:300]}") from error
+            silent = "timed out" in str(error)
+            raise ConnectionLost(f"{self.address}: {type(error).__name__}: {str(error)[:300]}", silent) from error
 
 
-def _unopened(address: ServerAddress, settings: DirectorySettings) -> Any:
+def _unopened(address: ServerAddress, settings: DirectorySettings, tls: ldap3.Tls | None) -> Any:
     server = ldap3.Server(
         address.host,
         port=address.port,
         use_ssl=address.security is Security.TLS,
-        tls=None if address.security is Security.NONE else _VerifyingTls(address.host, settings),
+        tls=tls,
         get_info=ldap3.NONE,
         connect_timeout=settings.connect_timeout,
         allowed_referral_hosts=[],
