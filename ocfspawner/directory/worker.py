@@ -95,10 +95,10 @@ class Worker:
 
     def login(self, question: Question, username: str, password: str) -> Record:
         """What the directory holds of *username*, if *password* is theirs; see `Directory.authenticate`."""
-        dn = self._ask(question, "lookup", lambda connection: self._person(connection, username)[0])
+        dn = self._ask(question, "login-lookup", lambda connection: self._person(connection, username)[0])
         if not self._until_answered(question, lambda: self._accepts(question, dn, password)):
             raise LoginRefused(username, "the directory refused the password")
-        return self.lookup(question, username)
+        return self._ask(question, "login-lookup", lambda connection: self._record(connection, username))
 
     def usernames(self, question: Question) -> Sequence[str]:
         """The names of all people; see `Directory.usernames`."""
@@ -197,6 +197,9 @@ class Worker:
                 return self._on(question, self._kept, operation, ask)
             except ConnectionLost as error:
                 question.last_failure = str(error)
+                if error.silent:
+                    # Whoever lets one question's time pass would let the next one's pass, too.
+                    self._blame(self._kept.address, question, error)
                 self.close()
         self._kept = connection = self._connect(question)
         try:
