@@ -47,6 +47,10 @@ class ConnectionLost(Exception):
         """Whether the server let its time pass, rather than closing the connection: the next try may end so too."""
 
 
+class CredentialRefused(DirectoryUnreachable):
+    """The server does not accept who asks; asking again and again would lock the account."""
+
+
 class _OfferRefused(Exception):
     """The server does not speak StartTLS, or somebody in between says so."""
 
@@ -115,7 +119,7 @@ class ServerConnection:
             if isinstance(credential, SimpleBind):
                 password = credential.password_file.read_text(encoding="utf-8").strip()
                 if not self.accepts(credential.dn, password):
-                    raise DirectoryUnreachable(
+                    raise CredentialRefused(
                         f"{self.address}: {credential.dn} is refused with the password in {credential.password_file}"
                     )
             elif isinstance(credential, CertificateBind):
@@ -136,10 +140,10 @@ class ServerConnection:
             return False
         with self._lost_when_broken():
             self._ldap.rebind(user=dn, password=secret, read_server_info=False)
-        if self._ldap.result["result"] == _INVALID_CREDENTIALS:
-            return False
-        self._check_result("bind")
-        return True
+            refused = self._ldap.result["result"] == _INVALID_CREDENTIALS
+        if not refused:
+            self._check_result("bind")
+        return not refused
 
     def search(self, base: str, search_filter: str, attributes: list[str], only_base: bool = False) -> list[Found]:
         """All entries below *base* that match, or *base* itself; `DirectoryFailed` for any answer that is not all."""
@@ -164,7 +168,7 @@ class ServerConnection:
                 time_limit=self._settings.receive_timeout,
                 **arguments,
             )
-        self._check_result(f"search below {base}")
+        self._check_result(f"search below {base}", "searchResDone")
         return [_found(item) for item in self._ldap.response if self._is_entry(item, base)]
 
     @property
@@ -199,8 +203,10 @@ class ServerConnection:
             raise DirectoryFailed(f"{self.address}: search below {base}: part of it lies on another server")
         return bool(item["type"] == "searchResEntry")
 
-    def _check_result(self, operation: str) -> None:
+    def _check_result(self, operation: str, expected: str = "bindResponse") -> None:
         with self._lost_when_broken():
+            if self._ldap.result["type"] != expected:
+                raise ValueError(f"{operation}: answered by {self._ldap.result['type']}")
             code, name, said = (self._ldap.result[key] for key in ("result", "description", "message"))
             detail = f"{self.address}: {operation}: {name} ({code}) {said[:200]}".strip()
         if code in (_BUSY, _UNAVAILABLE):

@@ -15,7 +15,7 @@ import pytest
 
 from ocfspawner.directory.client import Directory
 from ocfspawner.directory.config import LDAPDirectory
-from ocfspawner.directory.settings import DirectorySettings, ServerAddress
+from ocfspawner.directory.settings import DirectorySettings, Security, ServerAddress
 
 from .authority import Authority
 from .proxy import Proxy
@@ -78,12 +78,16 @@ def proxy(slapd: Slapd) -> Iterator[Proxy]:
 
 @pytest.fixture
 def directory_at(authority: Authority) -> Iterator[DirectoryAt]:
-    """Makes directories at ports of 127.0.0.1; none of their threads and sockets outlives the test."""
+    """Makes directories at ports of 127.0.0.1; none of their threads and sockets outlives the test.
+
+    They ask for each look-up, unless a test says for how long they may remember.
+    """
     made: list[Directory] = []
 
-    def make(*ports: int, host: str = "127.0.0.1", **settings: Any) -> Directory:
-        servers = tuple(ServerAddress(host, port) for port in ports)
-        made.append(Directory(DirectorySettings(**{"servers": servers, "ca_file": authority.file, **settings})))
+    def make(*ports: int, host: str = "127.0.0.1", security: Security = Security.TLS, **settings: Any) -> Directory:
+        servers = tuple(ServerAddress(host, port, security) for port in ports)
+        given = {"servers": servers, "ca_file": authority.file, "cache_ttl": 0.0, "negative_cache_ttl": 0.0}
+        made.append(Directory(DirectorySettings(**{**given, **settings})))
         return made[-1]
 
     yield make
