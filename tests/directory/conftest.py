@@ -55,9 +55,14 @@ def another(tmp_path: Path, certificate: Path) -> Iterator[Callable[..., Slapd]]
     """Starts a server of the test's own, with other settings."""
     with ExitStack() as stack:
 
-        def start(configuration: dict[str, str] | None = None, certificate: Path = certificate) -> Slapd:
+        def start(
+            configuration: dict[str, str] | None = None,
+            certificate: Path = certificate,
+            files: dict[str, str] | None = None,
+            scheme: str = "ldaps",
+        ) -> Slapd:
             folder = tmp_path / f"slapd-{len(list(tmp_path.iterdir()))}"
-            return stack.enter_context(Slapd(folder, certificate, configuration))
+            return stack.enter_context(Slapd(folder, certificate, configuration, files, scheme))
 
         yield start
 
