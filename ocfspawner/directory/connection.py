@@ -123,6 +123,8 @@ class ServerConnection:
                         f"{self.address}: {credential.dn} is refused with the password in {credential.password_file}"
                     )
             elif isinstance(credential, CertificateBind):
+                # Empty, which is "as the certificate says"; with none, the server would wait for them (RFC 4422, A).
+                self._ldap.sasl_credentials = ""
                 self._ldap.rebind(authentication=ldap3.SASL, sasl_mechanism=ldap3.EXTERNAL, read_server_info=False)
                 self._check_result("bind by certificate")
 

@@ -9,10 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import kubespawner.spawner
 import pytest
+from traitlets.config import Config
 
+from ocfspawner import OCFSpawner
 from ocfspawner.directory.client import Directory
 from ocfspawner.directory.config import LDAPDirectory
 from ocfspawner.directory.settings import DirectorySettings, Security, ServerAddress
@@ -109,6 +113,25 @@ def directory_at(authority: Authority) -> Iterator[DirectoryAt]:
 def directory(slapd: Slapd, directory_at: DirectoryAt) -> Directory:
     """The directory, when everything is fine."""
     return directory_at(slapd.port)
+
+
+@pytest.fixture
+def spawner_at(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Callable[..., OCFSpawner]:
+    """Makes spawners without a Hub or a cluster, which ask the directory at a port of 127.0.0.1."""
+    monkeypatch.setattr(kubespawner.spawner, "load_config", lambda **_: None)
+    monkeypatch.setattr(kubespawner.spawner, "shared_client", lambda _: None)
+
+    def make(port: int, username: str = "guser", **settings: Any) -> OCFSpawner:
+        config = Config(KubeSpawner={"namespace": "hub", "image": "image:1", "events_enabled": False})
+        config.LDAPDirectory.urls = [f"ldaps://127.0.0.1:{port}"]
+        config.LDAPDirectory.ca_file = str(authority.file)
+        config.LDAPDirectory.update({"cache_ttl": 0.0, "negative_cache_ttl": 0.0, **settings})
+        user = SimpleNamespace(
+            name=username, escaped_name=username, url=f"/user/{username}/", id=1, settings={}, groups=[]
+        )
+        return OCFSpawner(config=config, user=user, _mock=True)
+
+    return make
 
 
 @pytest.fixture(autouse=True)
