@@ -124,7 +124,7 @@ def parse_account(username: str, entry: Entry, groups: Iterable[Entry], rules: A
     names = rules.attributes
     _same_name(username, entry.get(names.username.lower(), ()))
     gid = _gid(reader, names.gid, rules)
-    shell = reader.text(names.shell, default="")
+    shell = _shell(reader, names.shell)
     members = {_group(username, group, rules) for group in groups}
     return Account(
         username=username,
@@ -221,6 +221,13 @@ def _group(username: str, entry: Entry, rules: AccountRules) -> Group:
     if gid >= 2**31:
         raise reader.refuse(f"{names.group_gid} {gid} is above {2**31 - 1}")
     return Group(name, gid)
+
+
+def _shell(reader: _Reader, attribute: str) -> str:
+    shell = reader.text(attribute, default="")
+    if len(shell) > 1024:
+        raise reader.refuse(f"{attribute} has {len(shell)} characters")
+    return shell
 
 
 def _home(reader: _Reader, rules: AccountRules) -> str:

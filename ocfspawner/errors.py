@@ -107,6 +107,7 @@ class NoSuchAccount(AccountError):
     reason = "no-such-account"
 
     def __init__(self, username: str, detail: str = "no entry") -> None:
+        self.detail = detail
         super().__init__(
             f"There is no account named {shown(username)} in the user directory. "
             "User names are spelled exactly as in the directory: upper and lower case differ, "

@@ -7,7 +7,7 @@ REFUSALS = Counter(
     "Log-ins and spawns that were refused, by reason",
     ["path", "reason"],
 )
-"""``path`` is ``login`` or ``spawn``; ``reason`` is a class of `ocfspawner.errors`."""
+"""``path`` is ``login``, ``spawn`` or ``running``; ``reason`` is a class of `ocfspawner.errors`."""
 
 DIRECTORY_SECONDS = Histogram(
     "ocfspawner_directory_seconds",
@@ -15,7 +15,8 @@ DIRECTORY_SECONDS = Histogram(
     ["server", "operation", "outcome"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
-"""``operation`` is ``lookup``, ``login`` or ``list``; ``outcome`` is ``answered``, ``lost`` or a refusal's reason."""
+"""``operation`` is ``lookup``, ``login`` (a bind), ``login-lookup`` (what is asked around it) or ``list``;
+``outcome`` is ``answered``, ``lost`` or a refusal's reason."""
 
 DIRECTORY_CACHE = Counter(
     "ocfspawner_directory_cache",

@@ -226,6 +226,7 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
         account = answer.account
         if account.disabled:
             raise AccountDisabled(account.username, account.disabled)
+        # Whatever the age of the answer: a server that just started is not looked at again at once.
         self._account_seen = monotonic()
         if answer.source is Source.LAST_KNOWN_GOOD:
             self._notes += (f"The user directory is away; your account is as it was {ago(answer.age)}.",)
@@ -242,7 +243,10 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
             return False
         self._account_seen = now
         try:
-            await self._lookup()
+            answer = await the_directory(self).directory().lookup(self.user.name)
+            # Of an answer from an outage, not even what today's rules make of it counts.
+            if answer.account.disabled and answer.source is not Source.LAST_KNOWN_GOOD:
+                raise AccountDisabled(answer.account.username, answer.account.disabled)
         except (NoSuchAccount, AccountDisabled) as refused:
             metrics.REFUSALS.labels("running", refused.reason).inc()
             self.log.warning("Stopping %s: %s", self._log_name, refused.admin_text)

@@ -32,6 +32,10 @@ class ExpiringCache(Generic[K, V]):
         while len(self._values) > self._size:
             self._values.popitem(last=False)
 
+    def forget(self, key: K) -> None:
+        """What was there is gone."""
+        self._values.pop(key, None)
+
     def get(self, key: K) -> tuple[V, float] | None:
         """The value and its age in seconds, or ``None``."""
         found = self._values.get(key)

@@ -22,9 +22,12 @@ from ocfspawner.directory.servers import Servers
 from ocfspawner.directory.settings import DirectorySettings
 from ocfspawner.directory.store import LastKnownGood
 from ocfspawner.directory.worker import Question, Worker
-from ocfspawner.errors import AccountError, DirectoryUnreachable, NoSuchAccount
+from ocfspawner.errors import AccountError, DirectoryUnreachable, LoginRefused, NoSuchAccount
 
 T = TypeVar("T")
+
+_STORE_PATIENCE = 0.4
+"""Seconds, on top of the deadline, that the store of last known good answers may take."""
 
 
 class Source(Enum):
@@ -74,9 +77,11 @@ class Directory:
         self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="directory")
         self._local = threading.local()
         self._memory: ExpiringCache[str, Account | NoSuchAccount] = ExpiringCache(settings.cache_size)
-        self._in_flight: dict[str, asyncio.Task[Answer]] = {}
+        self._in_flight: dict[str, _Flight] = {}
         file = settings.last_known_good_file
         self._store = LastKnownGood(file, settings.last_known_good_age) if file else None
+        # One thread, so that what is written stays in order, and a disk that hangs holds up nothing else.
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="directory-store")
 
     async def lookup(self, username: str) -> Answer:
         """The account of *username*, disabled or not.
@@ -89,20 +94,20 @@ class Directory:
             metrics.DIRECTORY_CACHE.labels("hit").inc()
             known, age = remembered
             if isinstance(known, NoSuchAccount):
-                raise known.with_traceback(None)
+                # A new one: a traceback is the asker's own.
+                raise NoSuchAccount(username, known.detail)
             return Answer(known, Source.MEMORY, age)
         flight = self._in_flight.get(username)
         metrics.DIRECTORY_CACHE.labels("joined" if flight else "miss").inc()
-        # Shielded: one who goes away must not take the answer from the others.
-        return await asyncio.shield(flight or self._take_off(username))
+        return await self._landed(username, flight or self._take_off(username))
 
     async def authenticate(self, username: str, password: str) -> Account:
         """The account of *username*, disabled or not, after the directory accepted *password*.
 
         Never answered from memory.  Raises `LoginRefused` for a wrong password, and what `lookup` raises.
         """
-        record = await self._ask(lambda worker, question: worker.login(question, username, password))
-        return await self._accept(username, record)
+        account, _ = await self._said(username, lambda worker, question: worker.login(question, username, password))
+        return account
 
     async def usernames(self) -> Sequence[str]:
         """The names of all people, sorted; some may be refused when they are looked up.
@@ -114,59 +119,75 @@ class Directory:
     def close(self) -> None:
         """Start no more questions.  Kept connections go with their threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._writer.shutdown(wait=False)
 
     # -- one look-up -------------------------------------------------------------------------
 
-    def _take_off(self, username: str) -> asyncio.Task[Answer]:
-        flight = asyncio.create_task(self._fly(username), name="directory look-up")
+    def _take_off(self, username: str) -> "_Flight":
+        flight = _Flight(asyncio.create_task(self._fly(username), name="directory look-up"))
         self._in_flight[username] = flight
 
         def land(task: asyncio.Task[Answer]) -> None:
-            del self._in_flight[username]
+            self._forget_flight(username, flight)
             # Looked at, so that asyncio does not complain when everybody has gone away.
             _ = task.cancelled() or task.exception()
 
-        flight.add_done_callback(land)
+        flight.task.add_done_callback(land)
         return flight
+
+    async def _landed(self, username: str, flight: "_Flight") -> Answer:
+        """Wait without a claim: one who goes away doesn't take the answer from the others."""
+        flight.waiting += 1
+        try:
+            await asyncio.wait([flight.task])
+        finally:
+            flight.waiting -= 1
+            if not flight.waiting and not flight.task.done():
+                # Nobody waits any more, and the thread is wanted by others.
+                self._forget_flight(username, flight)
+                flight.task.cancel()
+        return flight.task.result()
+
+    def _forget_flight(self, username: str, flight: "_Flight") -> None:
+        if self._in_flight.get(username) is flight:
+            del self._in_flight[username]
 
     async def _fly(self, username: str) -> Answer:
         try:
-            record, server = await self._ask(
-                lambda worker, question: (worker.lookup(question, username), question.answered_by)
-            )
+            account, server = await self._said(username, lambda worker, question: worker.lookup(question, username))
         except NoSuchAccount as error:
-            self._memory.put(username, error, self._settings.negative_cache_ttl)
-            await self._forget(username)
+            # A new one: a traceback leads to all that was at work.
+            remembered = NoSuchAccount(username, error.detail)
+            self._memory.put(username, remembered, self._settings.negative_cache_ttl)
             raise
         except DirectoryUnreachable:
             answer = await self._last_known_good(username)
             if answer is None:
                 raise
             return answer
-        return Answer(await self._accept(username, record), Source.DIRECTORY, 0.0, server)
+        return Answer(account, Source.DIRECTORY, 0.0, server)
 
-    async def _accept(self, username: str, record: Record) -> Account:
-        """Parse what the directory said, and remember it."""
+    async def _said(self, username: str, ask: Callable[[Worker, Question], Record]) -> tuple[Account, str]:
+        """What the directory says, and which server; remembered, or all that was remembered is forgotten."""
         try:
+            record, server = await self._ask(lambda worker, question: (ask(worker, question), question.answered_by))
             account = parse_account(username, record.person, record.groups, self._settings.schema.rules)
-        except AccountError:
-            await self._forget(username)
+        except LoginRefused:
+            # Says nothing of the account.
             raise
-        if account.disabled:
-            self._memory.put(username, account, self._settings.negative_cache_ttl)
-            await self._forget(username)
-        else:
-            self._memory.put(username, account, self._settings.cache_ttl)
-            if self._store:
-                await asyncio.to_thread(self._store.put, username, record)
-        return account
+        except AccountError:
+            self._memory.forget(username)
+            await self._stored(lambda store: store.forget(username))
+            raise
+        ttl = self._settings.negative_cache_ttl if account.disabled else self._settings.cache_ttl
+        self._memory.put(username, account, ttl)
+        await self._stored(lambda store: store.forget(username) if account.disabled else store.put(username, record))
+        return account, server
 
-    async def _forget(self, username: str) -> None:
-        if self._store:
-            await asyncio.to_thread(self._store.forget, username)
+    # -- last known good ---------------------------------------------------------------------
 
     async def _last_known_good(self, username: str) -> Answer | None:
-        known = await asyncio.to_thread(self._store.get, username) if self._store else None
+        known = await self._stored(lambda store: store.get(username))
         if known is None:
             return None
         record, age = known
@@ -174,6 +195,15 @@ class Directory:
         account = parse_account(username, record.person, record.groups, self._settings.schema.rules)
         metrics.LAST_KNOWN_GOOD_USES.inc()
         return Answer(account, Source.LAST_KNOWN_GOOD, age)
+
+    async def _stored(self, ask: Callable[[LastKnownGood], T]) -> T | None:
+        """What the store answers; ``None`` without a store, or when its disk takes too long."""
+        if self._store is None:
+            return None
+        asked = asyncio.get_running_loop().run_in_executor(self._writer, ask, self._store)
+        # What is not awaited to its end is written all the same.
+        done, _ = await asyncio.wait([asked], timeout=_STORE_PATIENCE)
+        return asked.result() if done else None
 
     # -- threads -----------------------------------------------------------------------------
 
@@ -199,6 +229,14 @@ class Directory:
             return ask(self._local.kept.worker, question)
         finally:
             question.answered()
+
+
+class _Flight:
+    """A look-up under way, and how many wait for it."""
+
+    def __init__(self, task: asyncio.Task[Answer]) -> None:
+        self.task = task
+        self.waiting = 0
 
 
 class _Kept:

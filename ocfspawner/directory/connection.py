@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import ldap3
-from ldap3.core.exceptions import LDAPExceptionError, LDAPStartTLSError
+from ldap3.core.exceptions import LDAPStartTLSError
 
 from ocfspawner.account import Entry
 from ocfspawner.directory.settings import (
@@ -40,6 +40,19 @@ Found = tuple[str, Entry]
 
 class ConnectionLost(Exception):
     """The connection broke in use, or its server sends us away: worth a try elsewhere."""
+
+    def __init__(self, detail: str, silent: bool = False) -> None:
+        super().__init__(detail)
+        self.silent = silent
+        """Whether the server let its time pass, rather than closing the connection: the next try may end so too."""
+
+
+class CredentialRefused(DirectoryUnreachable):
+    """The server does not accept who asks; asking again and again would lock the account."""
+
+
+class _OfferRefused(Exception):
+    """The server does not speak StartTLS, or somebody in between says so."""
 
 
 class _VerifyingTls(ldap3.Tls):  # type: ignore[misc]  # ldap3 has no types
@@ -84,11 +97,20 @@ class ServerConnection:
             self._ldap = _unopened(address, settings, self._tls)
 
     def open(self) -> None:
-        """Connect, verify the server, and bind as the one who asks."""
+        """Connect, and verify the server."""
         with self._unreachable_without_answer():
             self._ldap.open(read_server_info=False)
             if self.address.security is Security.STARTTLS:
-                self._ldap.start_tls(read_server_info=False)
+                self._start_tls()
+
+    def _start_tls(self) -> None:
+        with contextlib.suppress(LDAPStartTLSError):
+            self._ldap.start_tls(read_server_info=False)
+            # It has ways to return without (ldap3 2.9.1, tls.py:220); nothing may be said on such a connection.
+            if isinstance(self._ldap.socket, ssl.SSLSocket):
+                return
+        refused = (self._ldap.result or {}).get("result", _SUCCESS) != _SUCCESS
+        raise _OfferRefused("no StartTLS") if refused else OSError(str(self._ldap.last_error))
 
     def bind(self) -> None:
         """Bind as the one who asks; nothing to do for nobody, which a new connection is (RFC 4513, 4)."""
@@ -97,10 +119,12 @@ class ServerConnection:
             if isinstance(credential, SimpleBind):
                 password = credential.password_file.read_text(encoding="utf-8").strip()
                 if not self.accepts(credential.dn, password):
-                    raise DirectoryUnreachable(
+                    raise CredentialRefused(
                         f"{self.address}: {credential.dn} is refused with the password in {credential.password_file}"
                     )
             elif isinstance(credential, CertificateBind):
+                # Empty, which is "as the certificate says"; with none, the server would wait for them (RFC 4422, A).
+                self._ldap.sasl_credentials = ""
                 self._ldap.rebind(authentication=ldap3.SASL, sasl_mechanism=ldap3.EXTERNAL, read_server_info=False)
                 self._check_result("bind by certificate")
 
@@ -118,10 +142,10 @@ class ServerConnection:
             return False
         with self._lost_when_broken():
             self._ldap.rebind(user=dn, password=secret, read_server_info=False)
-        if self._ldap.result["result"] == _INVALID_CREDENTIALS:
-            return False
-        self._check_result("bind")
-        return True
+            refused = self._ldap.result["result"] == _INVALID_CREDENTIALS
+        if not refused:
+            self._check_result("bind")
+        return not refused
 
     def search(self, base: str, search_filter: str, attributes: list[str], only_base: bool = False) -> list[Found]:
         """All entries below *base* that match, or *base* itself; `DirectoryFailed` for any answer that is not all."""
@@ -146,7 +170,7 @@ class ServerConnection:
                 time_limit=self._settings.receive_timeout,
                 **arguments,
             )
-        self._check_result(f"search below {base}")
+        self._check_result(f"search below {base}", "searchResDone")
         return [_found(item) for item in self._ldap.response if self._is_entry(item, base)]
 
     @property
@@ -159,7 +183,8 @@ class ServerConnection:
 
     def abort(self) -> None:
         """End whatever this connection is waiting for; callable from another thread, and never blocks."""
-        # For a name that is being resolved there is no socket yet: it ends before the handshake.
+        # For a name that is being resolved, and a plain socket that becomes an encrypted one, there is no socket
+        # to end: it ends before the handshake.
         if self._tls is not None:
             self._tls.aborted = True
         connection = self._ldap.socket
@@ -181,24 +206,28 @@ class ServerConnection:
             raise DirectoryFailed(f"{self.address}: search below {base}: part of it lies on another server")
         return bool(item["type"] == "searchResEntry")
 
-    def _check_result(self, operation: str) -> None:
-        result = self._ldap.result
-        code = result["result"]
-        if code == _SUCCESS:
-            return
-        message = f"{result['description']} ({code}) {result['message'][:200]}".strip()
-        detail = f"{self.address}: {operation}: {message}"
-        raise ConnectionLost(detail) if code in (_BUSY, _UNAVAILABLE) else DirectoryFailed(detail)
+    def _check_result(self, operation: str, expected: str = "bindResponse") -> None:
+        with self._lost_when_broken():
+            if self._ldap.result["type"] != expected:
+                raise ValueError(f"{operation}: answered by {self._ldap.result['type']}")
+            code, name, said = (self._ldap.result[key] for key in ("result", "description", "message"))
+            detail = f"{self.address}: {operation}: {name} ({code}) {said[:200]}".strip()
+        if code in (_BUSY, _UNAVAILABLE):
+            raise ConnectionLost(detail)
+        if code != _SUCCESS:
+            raise DirectoryFailed(detail)
 
     @contextlib.contextmanager
     def _unreachable_without_answer(self) -> Iterator[None]:
         try:
             yield
-        except (LDAPExceptionError, OSError, UnicodeDecodeError, ConnectionLost, DirectoryFailed) as error:
-            # A server that offers no TLS may be somebody in between who took the offer away.
-            untrusted = isinstance(error, LDAPStartTLSError) or "CERTIFICATE_VERIFY_FAILED" in str(error)
+        except DirectoryUnreachable:
+            raise
+        except Exception as error:
+            # Everything: ldap3 decodes without looking, see `_lost_when_broken`.
+            untrusted = isinstance(error, _OfferRefused) or "CERTIFICATE_VERIFY_FAILED" in str(error)
             kind = DirectoryUntrusted if untrusted else DirectoryUnreachable
-            raise kind(f"{self.address}: {str(error)[:300]}") from error
+            raise kind(f"{self.address}: {str(error)[:300] or type(error).__name__}") from error
 
     @contextlib.contextmanager
     def _lost_when_broken(self) -> Iterator[None]:
@@ -207,7 +236,8 @@ class ServerConnection:
         except Exception as error:
             # ldap3 decodes without looking: what is not LDAP ends in an IndexError, a KeyError, ...; and on a
             # connection that broke its socket is None.
-            raise ConnectionLost(f"{self.address}: {type(error).__name__}: {str(error)[:300]}") from error
+            silent = "timed out" in str(error)
+            raise ConnectionLost(f"{self.address}: {type(error).__name__}: {str(error)[:300]}", silent) from error
 
 
 def _unopened(address: ServerAddress, settings: DirectorySettings, tls: _VerifyingTls | None) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from ocfspawner import metrics
-from ocfspawner.directory.connection import ConnectionLost, Found, ServerConnection
+from ocfspawner.directory.connection import ConnectionLost, CredentialRefused, Found, ServerConnection
 from ocfspawner.directory.schema import Record
 from ocfspawner.directory.servers import Servers
 from ocfspawner.directory.settings import DirectorySettings, ServerAddress
@@ -95,10 +95,10 @@ class Worker:
 
     def login(self, question: Question, username: str, password: str) -> Record:
         """What the directory holds of *username*, if *password* is theirs; see `Directory.authenticate`."""
-        dn = self._ask(question, "lookup", lambda connection: self._person(connection, username)[0])
+        dn = self._ask(question, "login-lookup", lambda connection: self._person(connection, username)[0])
         if not self._until_answered(question, lambda: self._accepts(question, dn, password)):
             raise LoginRefused(username, "the directory refused the password")
-        return self.lookup(question, username)
+        return self._ask(question, "login-lookup", lambda connection: self._record(connection, username))
 
     def usernames(self, question: Question) -> Sequence[str]:
         """The names of all people; see `Directory.usernames`."""
@@ -179,7 +179,7 @@ class Worker:
         while True:
             try:
                 return attempt()
-            except (DirectoryUntrusted, QuestionEnded):
+            except (DirectoryUntrusted, CredentialRefused, QuestionEnded):
                 raise
             except DirectoryUnreachable as error:
                 question.last_failure = error.admin_text
@@ -197,6 +197,9 @@ class Worker:
                 return self._on(question, self._kept, operation, ask)
             except ConnectionLost as error:
                 question.last_failure = str(error)
+                if error.silent:
+                    # Whoever lets one question's time pass would let the next one's pass, too.
+                    self._blame(self._kept.address, question, error)
                 self.close()
         self._kept = connection = self._connect(question)
         try:
@@ -215,7 +218,7 @@ class Worker:
     def _connect(self, question: Question, bind: bool = True) -> ServerConnection:
         """A new connection to the first server that can be had.
 
-        Raises `DirectoryUntrusted` when no server was reached but such.
+        Raises `DirectoryUntrusted` or `CredentialRefused` when that is what is wrong with every server.
         """
         failures: list[DirectoryUnreachable] = []
         for address in self._servers.in_order():
@@ -229,8 +232,8 @@ class Worker:
             else:
                 self._servers.answered(address)
                 return connection
-        untrusted = all(isinstance(failure, DirectoryUntrusted) for failure in failures)
-        kind = DirectoryUntrusted if untrusted else DirectoryUnreachable
+        kinds = {type(failure) for failure in failures}
+        kind = kinds.pop() if len(kinds) == 1 else DirectoryUnreachable
         raise kind("; ".join(failure.detail for failure in failures))
 
     def _blame(self, address: ServerAddress, question: Question, why: object) -> None:

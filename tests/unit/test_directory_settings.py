@@ -13,7 +13,7 @@ from traitlets.config import Config
 
 from ocfspawner.account import AccountRules, Attributes
 from ocfspawner.directory.config import LDAPDirectory, the_directory
-from ocfspawner.directory.schema import Schema
+from ocfspawner.directory.schema import GroupStyle, Schema
 from ocfspawner.directory.settings import DirectorySettings, Security, ServerAddress, SimpleBind
 from ocfspawner.errors import ConfigurationError
 
@@ -121,6 +121,26 @@ def test_whatever_the_name_the_question_is_the_same(name: str) -> None:
     assert (person.tag, len(person.elements)) == (AND, 2)
     # ldap3 strips white space, as the directory does when it compares; the answer is compared byte for byte.
     assert equals(person.elements[1]) == ("uid", name.strip())
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.text(st.characters(exclude_categories=["Cs"])))
+def test_whatever_name_and_dn_the_question_for_groups_is_the_same(name: str, dn: str) -> None:
+    person = {"gidnumber": (b"1000",), "memberof": (dn.encode(),)}
+    for style, member in [(GroupStyle.MEMBER_UID, name), (GroupStyle.MEMBER, dn)]:
+        groups = tree(Schema(group_style=style).group_filter(name, dn, person))
+        assert (groups.tag, len(groups.elements), groups.elements[1].tag) == (AND, 2, OR)
+        by_gid, by_member = map(equals, groups.elements[1].elements)
+        assert (by_gid, by_member) == (("gidNumber", "1000"), (style.value, member.strip()))
+    groups = tree(Schema(group_style=GroupStyle.MEMBER_OF).group_filter(name, dn, person))
+    assert len(groups.elements[1].elements) == 1
+
+
+@given(st.lists(st.binary(max_size=15), max_size=2))
+def test_whatever_the_gid_a_number_is_asked_for(values: list[bytes]) -> None:
+    groups = tree(Schema().group_filter("gstaff", "", {"gidnumber": tuple(values)}))
+    attribute, value = equals(groups.elements[1].elements[0])
+    assert attribute == "gidNumber"
+    assert re.fullmatch("[0-9]{1,10}", value)
 
 
 # -- the administrator's side ----------------------------------------------------------------
