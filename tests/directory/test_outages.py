@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
@@ -96,6 +97,30 @@ async def test_a_server_that_takes_no_connection_ends_at_the_deadline(slapd: Sla
 async def test_a_server_that_takes_no_connection_is_passed_by(slapd: Slapd, directory_at: DirectoryAt) -> None:
     with server_that_takes_no_connection() as port:
         assert await directory_at(port, slapd.port, connect_timeout=0.5).lookup("guser")
+
+
+async def test_a_deadline_that_passes_before_there_is_a_connection_still_holds(
+    proxy: Proxy, directory_at: DirectoryAt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the name is slow to resolve, which nothing can break off."""
+    resolve, go_on = socket.getaddrinfo, threading.Event()
+
+    def resolve_slowly(*question: Any) -> Any:
+        if threading.current_thread().name.startswith("directory"):
+            go_on.wait(10)
+        return resolve(*question)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_slowly)
+    proxy.stalled = True
+    directory = directory_at(proxy.port, deadline=0.5, **PATIENT)
+    async with refused_after(0.5):
+        await directory.lookup("guser")
+    go_on.set()
+    async with asyncio.timeout(5):
+        while not (proxy.accepted and proxy.open == 0):  # noqa: ASYNC110 - the proxy has a thread of its own
+            await asyncio.sleep(0.01)
+    proxy.stalled = False
+    assert await directory.lookup("guser")
 
 
 async def test_a_log_in_into_a_black_hole(proxy: Proxy, directory_at: DirectoryAt) -> None:

@@ -10,7 +10,9 @@ Each test leaves the directory, the file server and the Hub as it found them.  W
 server that runs for the whole session.
 """
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -19,6 +21,8 @@ from .support import cluster, directory, evidence
 from .support.directory import Account
 from .support.hub import Api, Browser
 from .support.people import Person
+
+Newcomers = Callable[..., Account]
 
 GUSER = Account("guser", 35712)
 GGROUP = Account("ggroup", 38104, shell="/bin/zsh")
@@ -41,7 +45,7 @@ _shown = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """With a test that fails, once: what the cluster looks like at that moment."""
     report = yield
     if report.failed and not item.stash.get(_shown, False):
@@ -85,13 +89,33 @@ def ggroup(url: str, api: Api) -> Iterator[Person]:
     api.stop(GGROUP.name)
 
 
+@pytest.fixture(scope="session")
+def sweep(url: str, api: Api) -> Iterator[Callable[[Account], None]]:
+    """Lets an account's servers and home go, which no test needs to wait for."""
+    own_api = Api(url, api.token)
+    with ThreadPoolExecutor(1) as thread:
+        submitted: list[Future[None]] = []
+        yield lambda account: submitted.append(thread.submit(_sweep, own_api, account))
+    for done in submitted:
+        done.result()
+
+
+def _sweep(api: Api, account: Account) -> None:
+    api.remove_user(account.name)
+    cluster.remove_home(account.home)
+
+
 @pytest.fixture
-def newcomers(api: Api) -> Iterator[Callable[..., Account]]:
-    """Makes accounts for one test, each with a home unless told otherwise."""
+def newcomers(sweep: Callable[[Account], None]) -> Iterator[Newcomers]:
+    """Makes accounts for one test, each with a home unless told otherwise.
+
+    No two have the same name or number, so the next test need not wait until the last one's servers are gone.
+    """
     made = []
 
-    def make(name: str, uid: int, home: bool = True) -> Account:
-        account = Account(name, uid)
+    def make(name: str, home: bool = True) -> Account:
+        number = next(_numbers)
+        account = Account(f"{name}{number}", 40000 + number)
         made.append(account)
         directory.add(account)
         if home:
@@ -100,9 +124,11 @@ def newcomers(api: Api) -> Iterator[Callable[..., Account]]:
 
     yield make
     for account in made:
-        api.remove_user(account.name)
         directory.remove(account)
-        cluster.remove_home(account.home)
+        sweep(account)
+
+
+_numbers = itertools.count(1)
 
 
 @contextmanager

@@ -1,81 +1,52 @@
 """A home outlives its servers, and can't keep them from starting."""
 
-from collections.abc import Iterator
-
-import pytest
-
+from .conftest import Newcomers
 from .support import cluster
 from .support.hub import Api
 from .support.people import Person
 
-HOME = "/home/g/gg/ggroup"
-NOTEBOOK = f"{HOME}/notebooks/survivor.txt"
+
+def test_a_file_written_in_a_notebook_survives_stop_and_start(url: str, api: Api, newcomers: Newcomers) -> None:
+    person = Person.logged_in(url, newcomers("writer"))
+    api.started(person.name)
+    person.server().python("open('survivor.txt', 'w').write('still here')")
+    stored = cluster.stored(f"{person.account.home}/notebooks/survivor.txt")
+    assert cluster.owner(stored) == f"{person.account.uid}:{person.account.gid}"
+    api.stop(person.name)
+    assert not cluster.user_pods(person.name)
+    api.started(person.name)
+    assert person.server().python("print(open('survivor.txt').read())").strip() == "still here"
+    assert person.server().answer("GET", "/api/contents/survivor.txt")["content"] == "still here"
 
 
-@pytest.fixture
-def empty_home() -> Iterator[None]:
-    """ggroup's home is empty, now and after the test."""
-    _clear()
-    yield
-    _clear()
-
-
-def _clear() -> None:
-    cluster.on_node("find", cluster.stored(HOME), "-mindepth", "1", "-delete")
-
-
-def test_a_file_written_in_a_notebook_survives_stop_and_start(ggroup: Person, api: Api, empty_home: None) -> None:
-    api.started(ggroup.name)
-    ggroup.server().python("open('survivor.txt', 'w').write('still here')")
-    assert cluster.owner(cluster.stored(NOTEBOOK)) == "38104:1000"
-    api.stop(ggroup.name)
-    assert not cluster.user_pods(ggroup.name)
-    api.started(ggroup.name)
-    assert ggroup.server().python("print(open('survivor.txt').read())").strip() == "still here"
-    contents = ggroup.server().answer("GET", "/api/contents/survivor.txt")
-    assert contents["content"] == "still here"
-
-
-def test_nothing_in_a_home_keeps_the_server_from_starting(ggroup: Person, api: Api, empty_home: None) -> None:
-    """Modules of the person's own, under names that the server imports; their kernels do see them."""
-    user_site = f"{HOME}/.local/lib/python{_python_of_the_image(ggroup, api)}/site-packages"
-    _write(f"{HOME}/random.py", "raise SystemExit('from the home')")
-    _write(f"{HOME}/notebooks/random.py", "raise SystemExit('from the notebooks')")
-    _write(f"{user_site}/jupyterhub/__init__.py", "raise SystemExit('from .local')")
-    _write(f"{user_site}/jupyter_server/__init__.py", "raise SystemExit('from .local')")
-    _write(f"{user_site}/installed_by_me.py", "answer = 42")
-    _own(ggroup)
-    api.started(ggroup.name)
-    with ggroup.server().terminal() as terminal:
+def test_nothing_in_a_home_keeps_the_server_from_starting(
+    url: str, api: Api, guser: Person, newcomers: Newcomers
+) -> None:
+    """Modules of the person's own, under names that the server imports; their own programs do see them."""
+    person = Person.logged_in(url, newcomers("maker"))
+    version = guser.server().python("import sys; print(*sys.version_info[:2], sep='.')").strip()
+    user_site = f".local/lib/python{version}/site-packages"
+    _write(person, "random.py", "raise SystemExit('from the home')")
+    _write(person, "notebooks/random.py", "raise SystemExit('from the notebooks')")
+    _write(person, f"{user_site}/jupyterhub/__init__.py", "raise SystemExit('from .local')")
+    _write(person, f"{user_site}/jupyter_server/__init__.py", "raise SystemExit('from .local')")
+    _write(person, f"{user_site}/installed_by_me.py", "answer = 42")
+    api.started(person.name)
+    with person.server().terminal() as terminal:
         assert terminal.run("cd && python3 -c 'import installed_by_me; print(installed_by_me.answer)'") == "42"
         assert "from the home" in terminal.run("python3 -c 'import random'")
 
 
-def test_a_home_that_is_full_or_read_only_still_gets_a_server(ggroup: Person, api: Api, empty_home: None) -> None:
+def test_a_home_that_can_not_be_written_to_still_gets_a_server(url: str, api: Api, newcomers: Newcomers) -> None:
     """The notebook directory can't be made, and neither can what Jupyter keeps in the home."""
-    cluster.on_node("chmod", "0500", cluster.stored(HOME))
-    try:
-        api.started(ggroup.name)
-        assert ggroup.server().answer("GET", "/api/status")
-    finally:
-        cluster.on_node("chmod", "0700", cluster.stored(HOME))
-
-
-def _python_of_the_image(person: Person, api: Api) -> str:
+    person = Person.logged_in(url, newcomers("full"))
+    cluster.on_node("chmod", "0500", cluster.stored(person.account.home))
     api.started(person.name)
-    version = cluster.in_pod(
-        person.name, "python3", "-c", "import sys; print(f'{sys.version_info[0]}.{sys.version_info[1]}')"
-    )
-    api.stop(person.name)
-    return version.strip()
+    assert person.server().answer("GET", "/api/contents?content=0")["path"] == ""
 
 
-def _write(path: str, text: str) -> None:
-    """As the file server's administrator; `_own` gives it to the person."""
-    cluster.on_node(
-        "sh", "-euc", 'mkdir -p "$(dirname "$1")"; printf "%s\\n" "$2" >"$1"', "sh", cluster.stored(path), text
-    )
-
-
-def _own(person: Person) -> None:
-    cluster.on_node("chown", "-R", f"{person.account.uid}:{person.account.gid}", cluster.stored(HOME))
+def _write(person: Person, path: str, text: str) -> None:
+    script = 'mkdir -p "$(dirname "$1/$2")"; printf "%s\\n" "$3" >"$1/$2"; chown -R "$4" "$1"'
+    account = person.account
+    owner = f"{account.uid}:{account.gid}"
+    cluster.on_node("sh", "-euc", script, "sh", cluster.stored(account.home), path, text, owner)

@@ -1,13 +1,11 @@
 """Names that an administrator's REST client hands to the Hub, which no log-in would."""
 
-from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
 
-from .conftest import OFC
+from .conftest import OFC, Newcomers
 from .support import cluster, directory
-from .support.directory import Account
 from .support.hub import Api, seen_in
 from .support.refusals import counted
 from .support.waiting import wait_for
@@ -47,13 +45,17 @@ def test_a_name_with_a_space_is_refused_by_the_hub_itself(api: Api, username: st
     assert seen_in(api.start(username)).status == 404
 
 
-def test_an_account_that_is_made_later_gets_its_server(api: Api, newcomers: Callable[..., Account]) -> None:
-    api.add_user("later")
-    with counted(api, "spawn", "no-such-account"):
-        assert seen_in(api.start("later")).status == 403
-    later = newcomers("later", 40001)
+def test_an_account_that_is_made_later_gets_its_server(api: Api, newcomers: Newcomers) -> None:
+    later = newcomers("later")
+    api.add_user(later.name)
+    directory.remove(later)
+    try:
+        with counted(api, "spawn", "no-such-account"):
+            assert seen_in(api.start(later.name)).status == 403
+    finally:
+        directory.add(later)
     api.started(later.name)
-    assert cluster.in_pod(later.name, "id", "--user", "--name").strip() == "later"
+    assert cluster.in_pod(later.name, "id", "--user", "--name").strip() == later.name
 
 
 def test_a_disabled_account_gets_a_server_when_it_is_enabled(api: Api) -> None:

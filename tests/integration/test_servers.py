@@ -1,17 +1,16 @@
 """Several servers at once, and a Hub that goes away beneath them."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from .conftest import Newcomers
 from .support import cluster
-from .support.directory import Account
 from .support.hub import Api
 from .support.people import Person
 from .support.waiting import wait_for
 
 
-def test_two_people_at_once_get_each_their_own(api: Api, newcomers: Callable[..., Account]) -> None:
-    both = [newcomers("anna", 40030), newcomers("bert", 40031)]
+def test_two_people_at_once_get_each_their_own(api: Api, newcomers: Newcomers) -> None:
+    both = [newcomers("anna"), newcomers("bert")]
     for account in both:
         api.add_user(account.name)
     with ThreadPoolExecutor(2) as threads:

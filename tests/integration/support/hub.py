@@ -72,6 +72,9 @@ class Api:
     def call(self, method: str, path: str, **arguments: Any) -> requests.Response:
         return self._session.request(method, f"{self.url}/hub/api{path}", timeout=SECONDS_TO_ANSWER, **arguments)
 
+    def healthy(self) -> bool:
+        return self._session.get(f"{self.url}/hub/health", timeout=SECONDS_TO_ANSWER).ok
+
     def add_user(self, username: str) -> None:
         """Make the name known to the Hub, as somebody who logged in is; no matter if it is already."""
         answer = self.call("POST", f"/users/{quote(username, safe='')}")

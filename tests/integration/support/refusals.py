@@ -19,7 +19,7 @@ def counted(api: Api, path: str, reason: str) -> Iterator[None]:
     yield
     assert api.refusals(path, reason) == count + 1, f"refusals on the path {path} with the reason {reason}"
     assert _hub() == hub, "the Hub's pod restarted"
-    assert api.call("GET", "/../health").ok
+    assert api.healthy(), "the Hub does not answer"
 
 
 def start_refused(browser: Browser, username: str) -> Refusal:
