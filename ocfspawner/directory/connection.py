@@ -92,6 +92,7 @@ class ServerConnection:
     def __init__(self, address: ServerAddress, settings: DirectorySettings) -> None:
         self.address = address
         self._settings = settings
+        self._aborted = False
         with self._unreachable_without_answer():
             self._tls = None if address.security is Security.NONE else _VerifyingTls(address.host, settings)
             self._ldap = _unopened(address, settings, self._tls)
@@ -100,6 +101,8 @@ class ServerConnection:
         """Connect, and verify the server."""
         with self._unreachable_without_answer():
             self._ldap.open(read_server_info=False)
+            if self._aborted:
+                raise TimeoutError("the deadline has passed")
             if self.address.security is Security.STARTTLS:
                 self._start_tls()
 
@@ -183,9 +186,9 @@ class ServerConnection:
 
     def abort(self) -> None:
         """End whatever this connection is waiting for; callable from another thread, and never blocks."""
-        # For a name that is being resolved, and a plain socket that becomes an encrypted one, there is no socket
-        # to end: it ends before the handshake.
-        if self._tls is not None:
+        # For a name that is being resolved there is no socket yet: it ends as soon as there is one.
+        self._aborted = True
+        if self._tls:
             self._tls.aborted = True
         connection = self._ldap.socket
         if connection is not None:

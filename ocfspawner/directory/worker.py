@@ -15,6 +15,7 @@ from ocfspawner.directory.schema import Record
 from ocfspawner.directory.servers import Servers
 from ocfspawner.directory.settings import DirectorySettings, ServerAddress
 from ocfspawner.errors import (
+    AccountError,
     DirectoryUnreachable,
     DirectoryUntrusted,
     EntryMalformed,
@@ -43,8 +44,9 @@ class Question:
         self._lock = threading.Lock()
         self._connection: ServerConnection | None = None
         self._aborted = threading.Event()
+        self._began = 0.0
         self.expired = False
-        """Whether it ends because its time is up, which speaks against the server that it waits for."""
+        """Whether it ends because its time is up."""
 
         self.last_failure = ""
         """What went wrong most recently, for the log."""
@@ -55,14 +57,18 @@ class Question:
     def use(self, connection: ServerConnection) -> None:
         """Name the connection to abort; raises `QuestionEnded` when that has happened already."""
         with self._lock:
-            self._connection = connection
+            self._connection, self._began = connection, time.monotonic()
             if self._aborted.is_set():
                 raise QuestionEnded("nobody waits any more")
 
-    @property
-    def withdrawn(self) -> bool:
-        """Whether it ended for a reason that no server is to blame for."""
-        return self._aborted.is_set() and not self.expired
+    def withdrawn(self, patience: float) -> bool:
+        """Whether it ended for a reason that no server is to blame for.
+
+        A server is, for a question that expires after waiting for *patience* seconds for it; the question may have
+        come to it in its last moment.
+        """
+        waited = time.monotonic() - self._began
+        return self._aborted.is_set() and not (self.expired and waited >= patience)
 
     def wait(self, seconds: float) -> bool:
         """Wait, and say whether the answer is still wanted."""
@@ -159,11 +165,13 @@ class Worker:
     def _accepts(self, question: Question, dn: str, password: str) -> bool:
         """Ask on a connection of its own, so that the kept one never acts as somebody else."""
         connection = self._connect(question, bind=False)
-        started = time.monotonic()
+        address = connection.address
         try:
-            return _counted("login", connection.address, started, lambda: connection.accepts(dn, password))
+            return self._answered(
+                connection, lambda: _counted("login", address, lambda: connection.accepts(dn, password))
+            )
         except ConnectionLost as error:
-            self._blame(connection.address, question, error)
+            self._blame(address, question, error)
             raise DirectoryUnreachable(str(error)) from error
         finally:
             connection.close()
@@ -213,7 +221,17 @@ class Worker:
         self, question: Question, connection: ServerConnection, operation: str, ask: Callable[[ServerConnection], T]
     ) -> T:
         question.answered_by = str(connection.address)
-        return _counted(operation, connection.address, time.monotonic(), lambda: ask(connection))
+        return self._answered(connection, lambda: _counted(operation, connection.address, lambda: ask(connection)))
+
+    def _answered(self, connection: ServerConnection, ask: Callable[[], T]) -> T:
+        """*ask*; only an answer shows that a server is well, for one that hangs still takes connections."""
+        try:
+            answer = ask()
+        except AccountError:
+            self._servers.answered(connection.address)
+            raise
+        self._servers.answered(connection.address)
+        return answer
 
     def _connect(self, question: Question, bind: bool = True) -> ServerConnection:
         """A new connection to the first server that can be had.
@@ -230,14 +248,13 @@ class Worker:
                 failures.append(error)
                 self._blame(address, question, error.detail)
             else:
-                self._servers.answered(address)
                 return connection
         kinds = {type(failure) for failure in failures}
         kind = kinds.pop() if len(kinds) == 1 else DirectoryUnreachable
         raise kind("; ".join(failure.detail for failure in failures))
 
     def _blame(self, address: ServerAddress, question: Question, why: object) -> None:
-        if not question.withdrawn:
+        if not question.withdrawn(self._settings.deadline / 2):
             self._servers.failed(address, why)
 
     def _open(self, question: Question, address: ServerAddress, bind: bool) -> ServerConnection:
@@ -253,9 +270,9 @@ class Worker:
         return connection
 
 
-def _counted(operation: str, address: ServerAddress, started: float, ask: Callable[[], T]) -> T:
+def _counted(operation: str, address: ServerAddress, ask: Callable[[], T]) -> T:
     """*ask*, with its time and outcome on the metrics."""
-    outcome = "lost"
+    started, outcome = time.monotonic(), "lost"
     try:
         answer = ask()
     except Refusal as refused:

@@ -78,6 +78,8 @@ class Speaker:
         self.referral = "ldap://127.0.0.1:1/"
         self.asked: list[str] = []
         """The queries that came, by name."""
+        self.mute = False
+        """Whether it hears and does not answer."""
         self.heard = b""
         """Every byte that came, after TLS."""
         self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -125,7 +127,8 @@ class Speaker:
     def _answer_all(self, connection: socket.socket) -> None:
         while question := connection.recv(65536):
             self.heard += question
-            connection.sendall(self._answer(question))
+            if not self.mute:
+                connection.sendall(self._answer(question))
 
     def _answer(self, question: bytes) -> bytes:
         """To one message that came in one piece and is shorter than 64 KiB."""

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
@@ -12,6 +13,7 @@ from ocfspawner.directory.client import Directory
 from ocfspawner.errors import DirectoryUnreachable
 
 from .conftest import DirectoryAt
+from .impostor import Speaker
 from .proxy import Proxy
 from .slapd import Slapd
 
@@ -19,12 +21,12 @@ Another = Callable[..., Slapd]
 PEOPLE = ["guser", "gstaff", "ggroup", "ofc"]
 
 
-def up(server: Slapd | Proxy) -> float | None:
+def up(server: Slapd | Proxy | Speaker) -> float | None:
     """The server's state on ``/hub/metrics``."""
     return REGISTRY.get_sample_value("ocfspawner_directory_server_up", {"server": f"127.0.0.1:{server.port}"})
 
 
-async def answered_by(directory: Directory, server: Slapd | Proxy) -> bool:
+async def answered_by(directory: Directory, server: Slapd | Proxy | Speaker) -> bool:
     """Whether *server* is the one that answers everybody."""
     answers = await asyncio.gather(*map(directory.lookup, PEOPLE))
     return {answer.server for answer in answers} == {f"127.0.0.1:{server.port}"}
@@ -72,6 +74,44 @@ async def test_a_server_whose_pause_is_over_costs_one_look_up_and_not_all(
     *quick, slowest = sorted(await asyncio.gather(*map(took, PEOPLE)))
     assert proxy.accepted == accepted + 1
     assert max(quick) < 1.5 < slowest < 4
+
+
+async def test_a_server_that_takes_connections_and_answers_none_is_not_well(
+    certificate: Path, slapd: Slapd, directory_at: DirectoryAt
+) -> None:
+    with Speaker(certificate) as hung:
+        hung.mute = True
+        directory = directory_at(hung.port, slapd.port, receive_timeout=1, retry_failed_server_after=1.5, threads=4)
+        assert (await directory.lookup("guser")).server == f"127.0.0.1:{slapd.port}"
+        assert up(hung) == 0
+        await asyncio.sleep(1.6)
+        asked = asyncio.gather(*map(directory.lookup, PEOPLE))
+        await asyncio.sleep(0.5)
+        assert up(hung) == 0, "it takes connections, which is no answer"
+        assert {answer.server for answer in await asked} == {f"127.0.0.1:{slapd.port}"}
+        hung.mute = False
+        until = time.monotonic() + 5
+        while not await answered_by(directory, hung):
+            assert time.monotonic() < until
+        assert up(hung) == 1
+
+
+async def test_a_deadline_that_passes_at_once_speaks_against_no_server(
+    slapd: Slapd, proxy: Proxy, directory_at: DirectoryAt
+) -> None:
+    """As of a question that waited for a thread nearly all of its time."""
+    directory = directory_at(proxy.port, slapd.port, threads=1, deadline=2.0, receive_timeout=30)
+    await directory.lookup("guser")
+    proxy.stalled = True
+    first = asyncio.ensure_future(directory.lookup("guser"))
+    await asyncio.sleep(0.1)
+    # It comes to a thread when the first one is withdrawn, a moment before its end.
+    second = asyncio.ensure_future(directory.lookup("gstaff"))
+    await asyncio.sleep(1.7)
+    first.cancel()
+    with pytest.raises(DirectoryUnreachable):
+        await second
+    assert up(proxy) == 1
 
 
 async def test_a_kept_connection_that_falls_silent_leads_to_the_next_server_at_once(
