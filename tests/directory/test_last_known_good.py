@@ -32,7 +32,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def directory(proxy: Proxy, directory_at: DirectoryAt, file: Path) -> Directory:
     """A directory behind *proxy* that keeps what was good in *file*."""
-    return directory_at(proxy.port, last_known_good_file=file, deadline=0.5)
+    return directory_at(proxy.port, last_known_good_file=file, deadline=1.0)
 
 
 def go_away(proxy: Proxy) -> None:
@@ -55,7 +55,7 @@ async def test_it_answers_while_the_directory_is_away_and_only_then(directory: D
     go_away(proxy)
     kept = await directory.lookup("guser")
     assert (kept.account, kept.source, kept.server) == (fresh.account, Source.LAST_KNOWN_GOOD, "")
-    assert 0.4 < kept.age < 60
+    assert 0.9 < kept.age < 60
     assert uses() == before + 1
     with pytest.raises(DirectoryUnreachable):
         await directory.lookup("gstaff")
@@ -68,12 +68,12 @@ async def test_it_outlives_the_hub(proxy: Proxy, directory_at: DirectoryAt, dire
     await directory.lookup("guser")
     directory.close()
     go_away(proxy)
-    another_day = directory_at(proxy.port, last_known_good_file=file, deadline=0.5)
+    another_day = directory_at(proxy.port, last_known_good_file=file, deadline=1.0)
     assert (await another_day.lookup("guser")).source is Source.LAST_KNOWN_GOOD
 
 
 async def test_without_a_file_nothing_is_kept(proxy: Proxy, directory_at: DirectoryAt) -> None:
-    directory = directory_at(proxy.port, deadline=0.5)
+    directory = directory_at(proxy.port, deadline=1.0)
     await directory.lookup("guser")
     go_away(proxy)
     with pytest.raises(DirectoryUnreachable):
@@ -143,7 +143,7 @@ async def test_the_rules_of_today_apply(
 ) -> None:
     await directory.lookup("guser")
     go_away(proxy)
-    stricter = directory_at(proxy.port, last_known_good_file=file, deadline=0.5, schema=Schema(rules=rules))
+    stricter = directory_at(proxy.port, last_known_good_file=file, deadline=1.0, schema=Schema(rules=rules))
     with pytest.raises(EntryMalformed):
         await stricter.lookup("guser")
 
@@ -154,16 +154,16 @@ async def test_who_is_disabled_by_the_rules_of_today_is_disabled(
     await directory.lookup("guser")
     go_away(proxy)
     rules = AccountRules(disabled_groups=frozenset({"ocfhpc"}))
-    stricter = directory_at(proxy.port, last_known_good_file=file, deadline=0.5, schema=Schema(rules=rules))
+    stricter = directory_at(proxy.port, last_known_good_file=file, deadline=1.0, schema=Schema(rules=rules))
     assert (await stricter.lookup("guser")).account.disabled == "it is in group ocfhpc"
 
 
 async def test_what_is_too_old_is_not_used(proxy: Proxy, directory_at: DirectoryAt, file: Path) -> None:
-    directory = directory_at(proxy.port, last_known_good_file=file, last_known_good_age=1.0, deadline=0.3)
+    directory = directory_at(proxy.port, last_known_good_file=file, last_known_good_age=2.0, deadline=0.8)
     await directory.lookup("guser")
     go_away(proxy)
     assert await directory.lookup("guser")
-    await asyncio.sleep(1)
+    await asyncio.sleep(2)
     with pytest.raises(DirectoryUnreachable):
         await directory.lookup("guser")
 
@@ -171,7 +171,7 @@ async def test_what_is_too_old_is_not_used(proxy: Proxy, directory_at: Directory
 async def test_a_place_where_nothing_can_be_written_does_no_harm(
     proxy: Proxy, directory_at: DirectoryAt, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    directory = directory_at(proxy.port, last_known_good_file=tmp_path / "no such folder/file", deadline=0.5)
+    directory = directory_at(proxy.port, last_known_good_file=tmp_path / "no such folder/file", deadline=1.0)
     assert (await directory.lookup("guser")).account.uid == 35712
     with pytest.raises(NoSuchAccount):
         await directory.lookup("nobody")
@@ -192,7 +192,7 @@ async def test_a_disk_that_hangs_does_not_hold_up_answers(
         go_away(proxy)
         with pytest.raises(DirectoryUnreachable):
             await directory.lookup("guser")
-        assert time.monotonic() - begin < 0.5 + 0.4 + 0.5 + 0.5
+        assert time.monotonic() - begin < 1.0 + 0.4 + 0.4 + 0.5
         hanging.rollback()
     hanging.close()
 
@@ -200,7 +200,7 @@ async def test_a_disk_that_hangs_does_not_hold_up_answers(
 async def test_the_person_and_the_log_are_told_how_old_it_is(
     proxy: Proxy, spawner_at: Callable[..., Any], file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    spawner = spawner_at(proxy.port, deadline=0.5, last_known_good_file=str(file))
+    spawner = spawner_at(proxy.port, deadline=1.0, last_known_good_file=str(file))
     await spawner.load_user_options()
     assert not any("away" in note for note in spawner._notes)
     with sqlite3.connect(file) as database:
@@ -219,5 +219,5 @@ async def test_the_person_and_the_log_are_told_how_old_it_is(
 async def test_without_it_the_person_is_told_of_the_outage(proxy: Proxy, spawner_at: Callable[..., Any]) -> None:
     go_away(proxy)
     with pytest.raises(SpawnException) as refused:
-        await spawner_at(proxy.port, deadline=0.5).load_user_options()
+        await spawner_at(proxy.port, deadline=1.0).load_user_options()
     assert "The user directory can't be reached" in str(refused.value.jupyterhub_message)
