@@ -150,6 +150,31 @@ use_engine() {
 	export PATH
 }
 
+# use_venv: sets VENV to a Python environment in which the checkout and what its tests need are installed.
+use_venv() {
+	require git:git python3:python3
+	python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+		die "Python 3.11 or later is needed; python3 here is $(python3 --version)."
+	python3 -c 'import ensurepip' 2>/dev/null || require ensurepip:python3-venv
+	VENV=$CACHE/venv-$(cat setup.cfg ci/constraints.txt <(python3 -VV) <(command -v python3) | sha256sum | cut -c1-12)
+	if [ ! -e "$VENV/complete" ]; then
+		rm -rf "$CACHE"/venv-*
+		step "Making a Python environment for the tests" "about a minute" make_venv || exit 1
+	fi
+	step "Installing the checkout into it" "a few seconds" install_checkout || exit 1
+}
+
+make_venv() {
+	python3 -m venv "$VENV"
+	"$VENV/bin/pip" install --disable-pip-version-check -c ci/constraints.txt setuptools -e '.[test]'
+	touch "$VENV/complete"
+}
+
+# The environment may have been made from another checkout.
+install_checkout() {
+	"$VENV/bin/pip" install --disable-pip-version-check --no-deps --no-build-isolation -e .
+}
+
 unmount_below() {
 	local mount
 	awk -v root="$1/" 'index($5, root) == 1 { print $5 }' /proc/self/mountinfo | sort -r |

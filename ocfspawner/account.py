@@ -14,7 +14,7 @@ from ocfspawner.paths import is_below, is_plain, is_system_path
 Entry = Mapping[str, Sequence[bytes]]
 """One directory entry: attribute names in lower case, values as the bytes that came."""
 
-_USERNAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+USERNAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}"
 """Names that fit a line of passwd(5), a path and a label.  The directory's own rule may be narrower."""
 
 _NUMBER = re.compile(rb"[0-9]{1,10}")
@@ -124,7 +124,7 @@ def parse_account(username: str, entry: Entry, groups: Iterable[Entry], rules: A
     names = rules.attributes
     _same_name(username, entry.get(names.username.lower(), ()))
     gid = _gid(reader, names.gid, rules)
-    shell = reader.text(names.shell, default="")
+    shell = _shell(reader, names.shell)
     members = {_group(username, group, rules) for group in groups}
     return Account(
         username=username,
@@ -175,8 +175,10 @@ def _same_name(username: str, values: Sequence[bytes]) -> None:
         raise EntryMalformed(username, f"{len(values)} user names in one entry would share one home")
     if list(values) != [wanted]:
         raise NoSuchAccount(username, f"the directory spells it {b', '.join(values)[:64]!r}")
-    if not _USERNAME.fullmatch(username):
+    if not re.fullmatch(USERNAME, username):
         raise EntryMalformed(username, "the user name has characters that passwd(5) can't hold")
+    if username in ("root", "nobody"):
+        raise EntryMalformed(username, "the user name is a system account's in every image")
 
 
 def _uid(reader: _Reader, rules: AccountRules) -> int:
@@ -219,6 +221,13 @@ def _group(username: str, entry: Entry, rules: AccountRules) -> Group:
     if gid >= 2**31:
         raise reader.refuse(f"{names.group_gid} {gid} is above {2**31 - 1}")
     return Group(name, gid)
+
+
+def _shell(reader: _Reader, attribute: str) -> str:
+    shell = reader.text(attribute, default="")
+    if len(shell) > 1024:
+        raise reader.refuse(f"{attribute} has {len(shell)} characters")
+    return shell
 
 
 def _home(reader: _Reader, rules: AccountRules) -> str:

@@ -18,6 +18,7 @@
   x ConfigurationError         the administrator's part
     + PolicyInvalid
     + PodRefused
+    + ClusterRefused           the API server does not admit the pod
 
 A refusal is addressed to three readers: ``user_text`` is for the person at the browser,
 ``admin_text`` for the log, ``reason`` is the label in the metrics.  The three never mix: no
@@ -61,6 +62,7 @@ class DirectoryError(Refusal):
     status = 503
 
     def __init__(self, detail: str) -> None:
+        self.detail = detail
         super().__init__(
             "The user directory can't be reached at the moment, so your account can't be looked up. "
             "This is not a problem with your account. Please try again in a few minutes.",
@@ -105,6 +107,7 @@ class NoSuchAccount(AccountError):
     reason = "no-such-account"
 
     def __init__(self, username: str, detail: str = "no entry") -> None:
+        self.detail = detail
         super().__init__(
             f"There is no account named {shown(username)} in the user directory. "
             "User names are spelled exactly as in the directory: upper and lower case differ, "
@@ -217,6 +220,7 @@ class OptionsRefused(Refusal):
 class ConfigurationError(Refusal):
     """Something that only an administrator can put right."""
 
+    reason = "misconfigured"
     status = 500
 
     def __init__(self, detail: str) -> None:
@@ -233,3 +237,16 @@ class PodRefused(ConfigurationError):
     """Configuration or a profile would give the pod something that it must not have."""
 
     reason = "pod-refused"
+
+
+class ClusterRefused(ConfigurationError):
+    """The API server does not admit the pod: a quota, Pod Security, another policy, or a pod that is not valid."""
+
+    reason = "cluster-refused"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.user_text = (
+            "The cluster does not admit your server: there is no room for it, or it breaks a rule. "
+            "Please choose a smaller one if you have the choice, or tell the people who run this service."
+        )

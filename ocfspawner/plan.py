@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 from ocfspawner.account import Account, Group
 from ocfspawner.home import Home
-from ocfspawner.policy import Resources
+from ocfspawner.resources import NODE_LABEL, SHARED_MEMORY, Resources
 
 HOME_VOLUME = "home"
 IDENTITY_VOLUME = "identity"
 RUNTIME_VOLUME = "runtime"
+SHARED_MEMORY_VOLUME = "shm"
 
 ANNOTATION_PREFIX = "ocfspawner.ocf.io"
 PASSWD_ANNOTATION = f"{ANNOTATION_PREFIX}/passwd"
@@ -109,6 +110,10 @@ class ServerPlan:
                 },
             },
             {"name": RUNTIME_VOLUME, "emptyDir": {"sizeLimit": "64Mi"}},
+            *(
+                {"name": SHARED_MEMORY_VOLUME, "emptyDir": {"medium": "Memory", "sizeLimit": size}}
+                for size in self._shared_memory
+            ),
         )
 
     @property
@@ -124,7 +129,38 @@ class ServerPlan:
                 {"name": IDENTITY_VOLUME, "mountPath": f"/etc/{name}", "subPath": name, "readOnly": True}
                 for name in ("passwd", "group")
             ),
+            *({"name": SHARED_MEMORY_VOLUME, "mountPath": "/dev/shm"} for _ in self._shared_memory),
         )
+
+    @property
+    def container_resources(self) -> Manifest:
+        """Requests and limits, exactly as decided."""
+        requests, limits = self.resources.requests_and_limits()
+        return {"requests": requests, "limits": limits}
+
+    @property
+    def node_selector(self) -> Mapping[str, str]:
+        """Labels that the node must have."""
+        return self.resources.beginning(NODE_LABEL)
+
+    @property
+    def tolerations(self) -> Sequence[Manifest]:
+        """Taints that the pod tolerates."""
+        return [
+            {
+                "key": toleration.key,
+                "operator": "Equal" if toleration.value else "Exists",
+                **({"value": toleration.value} if toleration.value else {}),
+                **({"effect": toleration.effect} if toleration.effect else {}),
+            }
+            for toleration in self.resources.tolerations
+        ]
+
+    @property
+    def _shared_memory(self) -> Sequence[str]:
+        """The size of /dev/shm, if one was decided; else the container runtime's 64 MiB."""
+        decided = self.resources.decided.get(SHARED_MEMORY)
+        return [str(decided.value)] if decided else []
 
     def _passwd(self) -> str:
         account = self.account

@@ -8,7 +8,14 @@ everything that configuration and profiles put there.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kubernetes_asyncio.client.models import V1Container, V1Pod, V1Volume, V1VolumeMount
+from kubernetes_asyncio.client.models import (
+    V1Container,
+    V1Pod,
+    V1ResourceRequirements,
+    V1Toleration,
+    V1Volume,
+    V1VolumeMount,
+)
 from kubespawner.utils import get_k8s_model
 
 from ocfspawner.errors import PodRefused
@@ -51,12 +58,16 @@ def apply_plan(pod: V1Pod, plan: ServerPlan) -> None:
     ]
     notebook.working_dir = plan.home.path
     notebook.args = ["/bin/sh", "-c", _PREPARE, "sh", *notebook.args]
+    notebook.resources = get_k8s_model(V1ResourceRequirements, dict(plan.container_resources))
     check = get_k8s_model(V1Container, dict(check_container(plan)))
     # The pod's request is the largest of its init containers and the sum of the others, so the same
     # again costs nothing, and satisfies a quota that wants to see requests and limits.
     check.resources = notebook.resources
     check.image_pull_policy = notebook.image_pull_policy
     spec.init_containers = [check, *spec.init_containers]
+    spec.node_selector = {**(spec.node_selector or {}), **plan.node_selector} or None
+    tolerations = (get_k8s_model(V1Toleration, dict(toleration)) for toleration in plan.tolerations)
+    spec.tolerations = [*(spec.tolerations or ()), *tolerations] or None
     spec.security_context = dict(plan.pod_security_context)
     spec.automount_service_account_token = False
     spec.enable_service_links = False  # people's environments would tell of every Service beside the Hub

@@ -5,29 +5,43 @@ KubeSpawner are `load_user_options`, `get_env`, `get_pod_manifest` and `is_pod_r
 (``c.LDAPDirectory.urls``) each of them leaves to KubeSpawner.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+import logging
+from collections.abc import AsyncIterator
 from copy import deepcopy
 from datetime import date
+from random import uniform
+from time import monotonic
 from typing import Any
 
-from jupyterhub.spawner import SpawnException
+from kubernetes_asyncio.client.exceptions import ApiException
 from kubernetes_asyncio.client.models import V1Pod
 from kubespawner import KubeSpawner
-from traitlets import Instance, List, TraitError, Unicode, default
+from traitlets import Float, Instance, List, TraitError, Unicode, default
 
-from ocfspawner import home_check, metrics
+from ocfspawner import home_check, metrics, traits
 from ocfspawner.account import Account
+from ocfspawner.directory.client import Source
 from ocfspawner.directory.config import the_directory
-from ocfspawner.errors import AccountDisabled, ConfigurationError, OptionsRefused, Refusal
+from ocfspawner.errors import (
+    AccountDisabled,
+    ClusterRefused,
+    ConfigurationError,
+    NoSuchAccount,
+    OptionsRefused,
+    Refusal,
+)
 from ocfspawner.home import ClaimHomes, HomeVolume
 from ocfspawner.plan import MAX_NFS_GROUPS, ServerPlan, plan_server
 from ocfspawner.pod import apply_plan
-from ocfspawner.policy import Policy, Resources
+from ocfspawner.policy import Policy
 from ocfspawner.policy_file import load_policy
-from ocfspawner.traits import RESOURCE_TRAITS, configured_resources, resource_traits
+from ocfspawner.refusals import BUSY, CONFLICT, handed_to_the_hub, message_of
 
-_DECIDED_PER_START = (*RESOURCE_TRAITS, "image", "environment")
+_ACCOUNT_GONE = 1
+"""What `OCFSpawner.poll` answers for a server that must stop; the Hub then stops it."""
+
+_DECIDED_PER_START = (*traits.RESOURCE_TRAITS, "image", "environment")
 """Traits that rules or profiles set anew at each start."""
 
 
@@ -63,7 +77,19 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
         """,
     ).tag(config=True)
 
+    account_check_interval = Float(
+        15 * 60.0,
+        help="""Seconds between two looks at the account of a running server; 0 for never.
+
+        A server whose account is gone or disabled is stopped.  One whose directory is away, or whose entry is
+        malformed for the moment, goes on.  Each look is one query: raise it for thousands of servers and a
+        small directory.
+        """,
+    ).tag(config=True)
+
     _plan: ServerPlan | None = None
+    _notes: tuple[str, ...] = ()
+    _account_seen: float | None = None
     _configured: dict[str, Any] | None = None
 
     @default("homes")
@@ -88,20 +114,23 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
         Raises `SpawnException` for everything that is refused.
         """
         self._plan = None
+        self._notes = ()
         if not self._has_directory:
             await super().load_user_options()
             return
         self._restore_configured()
-        with self._refusals():
+        with handed_to_the_hub():
             check_image = self.home_check_image or self.image
             account = await self._lookup()
             policy = load_policy(self.policy_file, self.log) if self.policy_file else Policy()
-            resources = policy.resources_for(account, date.today(), configured_resources(self))
-            self._set_resources(resources)
-        with self._refusals():
+            given = policy.resources_for(account, self.name, date.today(), traits.configured(self))
+            traits.write(self, given)
             await self._load_profile_choice()
-            home = self._home_volume.home_of(account, self.notebook_dir)
+            resources = policy.limited(traits.rechosen(self, given, self._profile_origin))
+            traits.write(self, resources)
+            home = self._home_volume.home_of(account, self._expanded_notebook_dir)
             self._plan = plan_server(account, home, resources, self.shells, check_image)
+            self._notes += tuple(resources.describe())
         self._log_plan(self._plan)
 
     def get_env(self) -> dict[str, Any]:
@@ -113,18 +142,63 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
         """KubeSpawner's pod, made into this person's."""
         pod: V1Pod = await super().get_pod_manifest()
         if self._plan:
-            with self._refusals():
+            with handed_to_the_hub():
                 apply_plan(pod, self._plan)
         return pod
+
+    async def _make_create_pod_request(self, pod: V1Pod, request_timeout: float) -> bool:
+        """KubeSpawner's (kubespawner 7.1.0, spawner.py:2993), but for what it does with the API server's errors.
+
+        It would log the pod, and with it the server's token; give up on an API server that is busy for a moment;
+        and count a pod that is not admitted as a fault of the Hub's.
+        """
+        if not self._plan:
+            return bool(await super()._make_create_pod_request(pod, request_timeout))
+        try:
+            await asyncio.wait_for(self.api.create_namespaced_pod(self.namespace, pod), request_timeout)
+        except TimeoutError:
+            return False
+        except ApiException as error:
+            if error.status == CONFLICT:
+                self.log.warning("%s: an old pod is in the way, and is removed", self._log_name)
+                await self.stop(True)
+                return False
+            if error.status in BUSY:
+                self.log.warning("%s: the API server is busy (%d), once more", self._log_name, error.status)
+                return False
+            with handed_to_the_hub():
+                raise ClusterRefused(f"{self._log_name}: {error.status} {message_of(error)}") from None
+        return True
 
     def is_pod_running(self, pod: dict[str, Any] | None) -> bool:
         """Whether the pod answers; ends the wait with a `SpawnException` when the look at the home failed."""
         if pod is not None and self._plan:
             refusal = home_check.refusal(self._plan, pod.get("status") or {})
             if refusal:
-                with self._refusals():
+                with handed_to_the_hub():
                     raise refusal
         return bool(super().is_pod_running(pod))
+
+    async def progress(self) -> AsyncIterator[dict[str, Any]]:
+        """KubeSpawner's progress, with what there is to say of the account."""
+        said = 0
+        async for event in super().progress():
+            for note in self._notes[said:]:
+                yield {"progress": event.get("progress", 0), "message": note}
+            said = len(self._notes)
+            yield event
+
+    async def poll(self) -> int | None:
+        """``None`` while the server runs; from time to time, whether its person still has an account."""
+        status: int | None = await super().poll()
+        if status is None and self._has_directory and await self._account_is_gone():
+            return _ACCOUNT_GONE
+        return status
+
+    @property
+    def plan(self) -> ServerPlan | None:
+        """What `load_user_options` decided; ``None`` before, and without a directory."""
+        return self._plan
 
     # -- pieces ------------------------------------------------------------------------------
 
@@ -138,11 +212,48 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
             raise ConfigurationError(f"OCFSpawner.homes is {self.homes!r}: expected ClaimHomes(…) or NFSHomes(…)")
         return self.homes
 
+    @property
+    def _expanded_notebook_dir(self) -> str:
+        try:
+            return str(self.format_string(self.notebook_dir))
+        except (AttributeError, IndexError, KeyError, ValueError) as error:
+            raise ConfigurationError(
+                f"notebook_dir {self.notebook_dir!r}: {error!r}; it may name {{username}} and nothing else"
+            ) from None
+
     async def _lookup(self) -> Account:
-        account = await the_directory(self).directory().lookup(self.user.name)
+        answer = await the_directory(self).directory().lookup(self.user.name)
+        account = answer.account
         if account.disabled:
             raise AccountDisabled(account.username, account.disabled)
+        # Whatever the age of the answer: a server that just started is not looked at again at once.
+        self._account_seen = monotonic()
+        if answer.source is Source.LAST_KNOWN_GOOD:
+            self._notes += (f"The user directory is away; your account is as it was {ago(answer.age)}.",)
+            self.log.warning("%s: started by the last known good answer of %s", account.username, ago(answer.age))
         return account
+
+    async def _account_is_gone(self) -> bool:
+        """Whether the directory says, when it is time to ask, that this person may have no server any more."""
+        interval, now = self.account_check_interval, monotonic()
+        if self._account_seen is None:
+            # The Hub has restarted: spread the first looks, so that they don't all come at once.
+            self._account_seen = now - uniform(0, interval)
+        if not interval or now < self._account_seen + interval:
+            return False
+        self._account_seen = now
+        try:
+            answer = await the_directory(self).directory().lookup(self.user.name)
+            # Of an answer from an outage, not even what today's rules make of it counts.
+            if answer.account.disabled and answer.source is not Source.LAST_KNOWN_GOOD:
+                raise AccountDisabled(answer.account.username, answer.account.disabled)
+        except (NoSuchAccount, AccountDisabled) as refused:
+            metrics.REFUSALS.labels("running", refused.reason).inc()
+            self.log.warning("Stopping %s: %s", self._log_name, refused.admin_text)
+            return True
+        except Refusal as refused:
+            self.log.warning("%s goes on: %s", self._log_name, refused.admin_text)
+        return False
 
     async def _load_profile_choice(self) -> None:
         try:
@@ -155,17 +266,20 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
     def _restore_configured(self) -> None:
         """Undo what an earlier start of this object set: the Hub may keep it after a failed one."""
         if self._configured is None:
-            self._configured = {name: getattr(self, name) for name in _DECIDED_PER_START}
+            # Copies, here and below, because profiles are merged into a trait's own dictionary.
+            self._configured = {name: deepcopy(getattr(self, name)) for name in _DECIDED_PER_START}
         for name, value in self._configured.items():
-            # A copy, because profiles are merged into a trait's own dictionary.
-            setattr(self, name, deepcopy(value))
+            if getattr(self, name) != value:
+                setattr(self, name, deepcopy(value))
 
-    def _set_resources(self, resources: Resources) -> None:
-        """On the traits, where profiles see them and the server's MEM_LIMIT comes from."""
-        for name, value in resource_traits(resources, self).items():
-            setattr(self, name, value)
+    @property
+    def _profile_origin(self) -> str:
+        chosen = self.user_options.get("profile")
+        return f"profile “{chosen}”" if chosen else "the default profile"
 
     def _log_plan(self, plan: ServerPlan) -> None:
+        if not self.log.isEnabledFor(logging.WARNING):
+            return
         account = plan.account
         groups = account.supplemental_gids
         self.log.info(
@@ -177,23 +291,10 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
             lost = [group.name for group in account.groups if group.gid in groups[MAX_NFS_GROUPS:]]
             self.log.warning("%s: NFS carries 16 groups, not on files: %s", account.username, ", ".join(lost))
 
-    @contextmanager
-    def _refusals(self) -> Iterator[None]:
-        """Hand every refusal to the Hub in its own words: text for the user, detail for the log, no traceback.
 
-        Any other exception would count towards ``consecutive_failure_limit``, and the Hub would exit.
-        """
-        try:
-            yield
-        except Refusal as refused:
-            metrics.REFUSALS.labels("spawn", refused.reason).inc()
-            refusal = SpawnException(
-                refused.user_text,
-                reason=refused.reason,
-                log_message=refused.admin_text,
-                status_code=refused.status,
-            )
-            # Without it the progress bar shows str(), which is the text for the log, and the page that follows
-            # shows none (jupyterhub 6.1.1, utils.py:1027).
-            refusal.jupyterhub_message = refused.user_text
-            raise refusal from None
+def ago(seconds: float) -> str:
+    """*seconds* for people: "5 minutes ago", "3 hours ago", "2 days ago"."""
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)} {unit}s ago"
+    return "a moment ago" if seconds < 60 else "a minute ago"

@@ -8,26 +8,51 @@ and referral pass.
 import contextlib
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import ldap3
-from ldap3.core.exceptions import LDAPExceptionError
+from ldap3.core.exceptions import LDAPStartTLSError
 
 from ocfspawner.account import Entry
-from ocfspawner.directory.settings import DirectorySettings, ServerAddress
+from ocfspawner.directory.settings import (
+    CertificateBind,
+    DirectorySettings,
+    Security,
+    ServerAddress,
+    SimpleBind,
+)
 from ocfspawner.errors import DirectoryFailed, DirectoryUnreachable, DirectoryUntrusted
 
-_SUCCESS = 0
-_INVALID_CREDENTIALS = 49
+_SUCCESS, _INVALID_CREDENTIALS, _BUSY, _UNAVAILABLE = 0, 49, 51, 52
 """RFC 4511, appendix A.1."""
+
+_READ_SIZE = 64 * 1024
+"""ldap3 appends each read to what it has, so its default of 4 KiB makes a large answer quadratic."""
+
+_PAGE, _PAGED_RESULTS = 500, "1.2.840.113556.1.4.319"
+"""Entries in a page, and the control of RFC 2696 that asks for it."""
 
 Found = tuple[str, Entry]
 """A distinguished name and its entry."""
 
 
 class ConnectionLost(Exception):
-    """The connection broke in use; on a kept connection, worth one more try on a new one."""
+    """The connection broke in use, or its server sends us away: worth a try elsewhere."""
+
+    def __init__(self, detail: str, silent: bool = False) -> None:
+        super().__init__(detail)
+        self.silent = silent
+        """Whether the server let its time pass, rather than closing the connection: the next try may end so too."""
+
+
+class CredentialRefused(DirectoryUnreachable):
+    """The server does not accept who asks; asking again and again would lock the account."""
+
+
+class _OfferRefused(Exception):
+    """The server does not speak StartTLS, or somebody in between says so."""
 
 
 class _VerifyingTls(ldap3.Tls):  # type: ignore[misc]  # ldap3 has no types
@@ -44,6 +69,8 @@ class _VerifyingTls(ldap3.Tls):  # type: ignore[misc]  # ldap3 has no types
         self._host = host
         self._context = ssl.create_default_context(cafile=settings.ca_file)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if isinstance(settings.credential, CertificateBind):
+            self._context.load_cert_chain(settings.credential.certificate_file, settings.credential.key_file)
 
     def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
         connection.socket = self._context.wrap_socket(
@@ -56,42 +83,56 @@ class _VerifyingTls(ldap3.Tls):  # type: ignore[misc]  # ldap3 has no types
 
 
 class ServerConnection:
-    """A connection that is opened, verified and bound, or does not exist.
+    """A connection to one server.
 
-    Raises `DirectoryUnreachable` or `DirectoryUntrusted` when it can't be had, `DirectoryFailed` when the
-    server does not let us in, `ConnectionLost` when it breaks later.
+    `open` and `bind` raise `DirectoryUnreachable` or `DirectoryUntrusted` when the server can't be had; later
+    operations raise `ConnectionLost` when it goes away, `DirectoryFailed` for an answer that is an error.
     """
 
     def __init__(self, address: ServerAddress, settings: DirectorySettings) -> None:
-        self._address = address
-        self._receive_timeout = settings.receive_timeout
+        self.address = address
+        self._settings = settings
+        self._aborted = False
         with self._unreachable_without_answer():
-            self._tls = _VerifyingTls(address.host, settings)
-            self._ldap = ldap3.Connection(
-                ldap3.Server(
-                    address.host,
-                    port=address.port,
-                    use_ssl=True,
-                    tls=self._tls,
-                    get_info=ldap3.NONE,
-                    connect_timeout=settings.connect_timeout,
-                    allowed_referral_hosts=[],
-                ),
-                client_strategy=ldap3.SYNC,
-                receive_timeout=settings.receive_timeout,
-                # Following a referral would take our credential to a host that the referral names.
-                auto_referrals=False,
-                check_names=False,
-                read_only=True,
-            )
+            self._tls = None if address.security is Security.NONE else _VerifyingTls(address.host, settings)
+            self._ldap = _unopened(address, settings, self._tls)
 
     def open(self) -> None:
         """Connect, and verify the server."""
         with self._unreachable_without_answer():
             self._ldap.open(read_server_info=False)
+            if self._aborted:
+                raise TimeoutError("the deadline has passed")
+            if self.address.security is Security.STARTTLS:
+                self._start_tls()
 
-    def bind(self, dn: str, password: str) -> bool:
-        """Whether the server accepts *dn* with *password*.
+    def _start_tls(self) -> None:
+        with contextlib.suppress(LDAPStartTLSError):
+            self._ldap.start_tls(read_server_info=False)
+            # It has ways to return without (ldap3 2.9.1, tls.py:220); nothing may be said on such a connection.
+            if isinstance(self._ldap.socket, ssl.SSLSocket):
+                return
+        refused = (self._ldap.result or {}).get("result", _SUCCESS) != _SUCCESS
+        raise _OfferRefused("no StartTLS") if refused else OSError(str(self._ldap.last_error))
+
+    def bind(self) -> None:
+        """Bind as the one who asks; nothing to do for nobody, which a new connection is (RFC 4513, 4)."""
+        credential = self._settings.credential
+        with self._unreachable_without_answer():
+            if isinstance(credential, SimpleBind):
+                password = credential.password_file.read_text(encoding="utf-8").strip()
+                if not self.accepts(credential.dn, password):
+                    raise CredentialRefused(
+                        f"{self.address}: {credential.dn} is refused with the password in {credential.password_file}"
+                    )
+            elif isinstance(credential, CertificateBind):
+                # Empty, which is "as the certificate says"; with none, the server would wait for them (RFC 4422, A).
+                self._ldap.sasl_credentials = ""
+                self._ldap.rebind(authentication=ldap3.SASL, sasl_mechanism=ldap3.EXTERNAL, read_server_info=False)
+                self._check_result("bind by certificate")
+
+    def accepts(self, dn: str, password: str) -> bool:
+        """Whether the server accepts *dn* with *password*, by binding as it.
 
         Neither may be empty: RFC 4513, 5.1.2, would make that a bind as nobody, which succeeds.
         """
@@ -104,30 +145,51 @@ class ServerConnection:
             return False
         with self._lost_when_broken():
             self._ldap.rebind(user=dn, password=secret, read_server_info=False)
-        result = self._ldap.result
-        if result["result"] == _INVALID_CREDENTIALS:
-            return False
-        self._check_result("bind")
-        return True
+            refused = self._ldap.result["result"] == _INVALID_CREDENTIALS
+        if not refused:
+            self._check_result("bind")
+        return not refused
 
-    def search(self, base: str, search_filter: str, attributes: list[str]) -> list[Found]:
-        """All entries below *base* that match; `DirectoryFailed` for any answer that is not all of them."""
+    def search(self, base: str, search_filter: str, attributes: list[str], only_base: bool = False) -> list[Found]:
+        """All entries below *base* that match, or *base* itself; `DirectoryFailed` for any answer that is not all."""
+        return self._search(base, search_filter, attributes, search_scope=ldap3.BASE if only_base else ldap3.SUBTREE)
+
+    def search_all(self, base: str, search_filter: str, attributes: list[str]) -> Iterator[Found]:
+        """The same for answers of any size, asked page by page (RFC 2696)."""
+        cookie: bytes | None = None
+        while cookie is None or cookie:
+            yield from self._search(base, search_filter, attributes, paged_size=_PAGE, paged_cookie=cookie)
+            controls = self._ldap.result.get("controls") or {}
+            # A server without pages has sent all.
+            cookie = controls.get(_PAGED_RESULTS, {}).get("value", {}).get("cookie", b"")
+
+    def _search(self, base: str, search_filter: str, attributes: list[str], **arguments: Any) -> list[Found]:
         with self._lost_when_broken():
             self._ldap.search(
                 base,
                 search_filter,
-                search_scope=ldap3.SUBTREE,
                 dereference_aliases=ldap3.DEREF_NEVER,
                 attributes=attributes,
-                time_limit=self._receive_timeout,
+                time_limit=self._settings.receive_timeout,
+                **arguments,
             )
-        self._check_result(f"search below {base}")
+        self._check_result(f"search below {base}", "searchResDone")
         return [_found(item) for item in self._ldap.response if self._is_entry(item, base)]
+
+    @property
+    def certificate_days(self) -> int | None:
+        """Days for which the server's certificate is still valid; ``None`` without TLS."""
+        if self.address.security is Security.NONE:
+            return None
+        until = ssl.cert_time_to_seconds(self._ldap.socket.getpeercert()["notAfter"])
+        return int((until - time.time()) // 86400)
 
     def abort(self) -> None:
         """End whatever this connection is waiting for; callable from another thread, and never blocks."""
-        # For a name that is being resolved there is no socket yet: it ends before the handshake.
-        self._tls.aborted = True
+        # For a name that is being resolved there is no socket yet: it ends as soon as there is one.
+        self._aborted = True
+        if self._tls:
+            self._tls.aborted = True
         connection = self._ldap.socket
         if connection is not None:
             with contextlib.suppress(OSError):
@@ -144,23 +206,31 @@ class ServerConnection:
 
     def _is_entry(self, item: dict[str, Any], base: str) -> bool:
         if item["type"] == "searchResRef":
-            raise DirectoryFailed(f"{self._address}: search below {base}: part of it lies on another server")
+            raise DirectoryFailed(f"{self.address}: search below {base}: part of it lies on another server")
         return bool(item["type"] == "searchResEntry")
 
-    def _check_result(self, operation: str) -> None:
-        result = self._ldap.result
-        if result["result"] != _SUCCESS:
-            detail = f"{result['description']} ({result['result']}) {result['message'][:200]}".strip()
-            raise DirectoryFailed(f"{self._address}: {operation}: {detail}")
+    def _check_result(self, operation: str, expected: str = "bindResponse") -> None:
+        with self._lost_when_broken():
+            if self._ldap.result["type"] != expected:
+                raise ValueError(f"{operation}: answered by {self._ldap.result['type']}")
+            code, name, said = (self._ldap.result[key] for key in ("result", "description", "message"))
+            detail = f"{self.address}: {operation}: {name} ({code}) {said[:200]}".strip()
+        if code in (_BUSY, _UNAVAILABLE):
+            raise ConnectionLost(detail)
+        if code != _SUCCESS:
+            raise DirectoryFailed(detail)
 
     @contextlib.contextmanager
     def _unreachable_without_answer(self) -> Iterator[None]:
         try:
             yield
-        except (LDAPExceptionError, OSError) as error:
-            self_signed = "CERTIFICATE_VERIFY_FAILED" in str(error)
-            kind = DirectoryUntrusted if self_signed else DirectoryUnreachable
-            raise kind(f"{self._address}: {str(error)[:300]}") from error
+        except DirectoryUnreachable:
+            raise
+        except Exception as error:
+            # Everything: ldap3 decodes without looking, see `_lost_when_broken`.
+            untrusted = isinstance(error, _OfferRefused) or "CERTIFICATE_VERIFY_FAILED" in str(error)
+            kind = DirectoryUntrusted if untrusted else DirectoryUnreachable
+            raise kind(f"{self.address}: {str(error)[:300] or type(error).__name__}") from error
 
     @contextlib.contextmanager
     def _lost_when_broken(self) -> Iterator[None]:
@@ -169,7 +239,31 @@ class ServerConnection:
         except Exception as error:
             # ldap3 decodes without looking: what is not LDAP ends in an IndexError, a KeyError, ...; and on a
             # connection that broke its socket is None.
-            raise ConnectionLost(f"{self._address}: {type(error).__name__}: {str(error)[:300]}") from error
+            silent = "timed out" in str(error)
+            raise ConnectionLost(f"{self.address}: {type(error).__name__}: {str(error)[:300]}", silent) from error
+
+
+def _unopened(address: ServerAddress, settings: DirectorySettings, tls: _VerifyingTls | None) -> Any:
+    server = ldap3.Server(
+        address.host,
+        port=address.port,
+        use_ssl=address.security is Security.TLS,
+        tls=tls,
+        get_info=ldap3.NONE,
+        connect_timeout=settings.connect_timeout,
+        allowed_referral_hosts=[],
+    )
+    connection = ldap3.Connection(
+        server,
+        client_strategy=ldap3.SYNC,
+        receive_timeout=settings.receive_timeout,
+        # Following a referral would take our credential to a host that the referral names.
+        auto_referrals=False,
+        check_names=False,
+        read_only=True,
+    )
+    connection.strategy.socket_size = _READ_SIZE
+    return connection
 
 
 def _found(item: dict[str, Any]) -> Found:

@@ -5,18 +5,36 @@ log-in; its deadline may abort it from outside at any moment.
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from ocfspawner.account import Account, parse_account
-from ocfspawner.directory.connection import ConnectionLost, Found, ServerConnection
-from ocfspawner.directory.settings import Credential, DirectorySettings, ServerAddress
-from ocfspawner.errors import DirectoryUnreachable, EntryMalformed, LoginRefused, NoSuchAccount
+from ocfspawner import metrics
+from ocfspawner.directory.connection import ConnectionLost, CredentialRefused, Found, ServerConnection
+from ocfspawner.directory.schema import Record
+from ocfspawner.directory.servers import Servers
+from ocfspawner.directory.settings import DirectorySettings, ServerAddress
+from ocfspawner.errors import (
+    AccountError,
+    DirectoryUnreachable,
+    DirectoryUntrusted,
+    EntryMalformed,
+    LoginRefused,
+    NoSuchAccount,
+    Refusal,
+)
 
 T = TypeVar("T")
 
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
+"""Seconds between two rounds over all servers, doubling."""
+
 _LONGEST_NAME = 255
 """Characters of a Hub's user name.  slapd closes the connection on a question above 256 kB, as in an outage."""
+
+
+class QuestionEnded(DirectoryUnreachable):
+    """Nobody waits for this answer any more."""
 
 
 class Question:
@@ -25,14 +43,36 @@ class Question:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._connection: ServerConnection | None = None
-        self._aborted = False
+        self._aborted = threading.Event()
+        self._began = 0.0
+        self.expired = False
+        """Whether it ends because its time is up."""
+
+        self.last_failure = ""
+        """What went wrong most recently, for the log."""
+
+        self.answered_by = ""
+        """The server that answered."""
 
     def use(self, connection: ServerConnection) -> None:
-        """Name the connection to abort; raises `DirectoryUnreachable` when that has happened already."""
+        """Name the connection to abort; raises `QuestionEnded` when that has happened already."""
         with self._lock:
-            self._connection = connection
-            if self._aborted:
-                raise DirectoryUnreachable("the deadline has passed")
+            self._connection, self._began = connection, time.monotonic()
+            if self._aborted.is_set():
+                raise QuestionEnded("nobody waits any more")
+
+    def withdrawn(self, patience: float) -> bool:
+        """Whether it ended for a reason that no server is to blame for.
+
+        A server is, for a question that expires after waiting for *patience* seconds for it; the question may have
+        come to it in its last moment.
+        """
+        waited = time.monotonic() - self._began
+        return self._aborted.is_set() and not (self.expired and waited >= patience)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait, and say whether the answer is still wanted."""
+        return not self._aborted.wait(seconds)
 
     def answered(self) -> None:
         """Nothing is left to abort."""
@@ -42,7 +82,7 @@ class Question:
     def abort(self) -> None:
         """End it, wherever it waits; nothing when it was answered.  Never blocks."""
         with self._lock:
-            self._aborted = True
+            self._aborted.set()
             if self._connection is not None:
                 self._connection.abort()
 
@@ -50,21 +90,34 @@ class Question:
 class Worker:
     """Asks the directory, over a kept connection.  Not shared between threads."""
 
-    def __init__(self, settings: DirectorySettings) -> None:
+    def __init__(self, settings: DirectorySettings, servers: Servers) -> None:
         self._settings = settings
-        self._schema = settings.schema
+        self._servers = servers
         self._kept: ServerConnection | None = None
 
-    def lookup(self, question: Question, username: str) -> Account:
-        """The account of *username*; see `Directory.lookup`."""
-        return self._ask(question, lambda connection: self._account(connection, username))
+    def lookup(self, question: Question, username: str) -> Record:
+        """What the directory holds of *username*; see `Directory.lookup`."""
+        return self._ask(question, "lookup", lambda connection: self._record(connection, username))
 
-    def login(self, question: Question, username: str, password: str) -> Account:
-        """The account of *username*, if *password* is theirs; see `Directory.authenticate`."""
-        dn = self._ask(question, lambda connection: self._person(connection, username)[0])
-        if not self._accepts(question, dn, password):
+    def login(self, question: Question, username: str, password: str) -> Record:
+        """What the directory holds of *username*, if *password* is theirs; see `Directory.authenticate`."""
+        dn = self._ask(question, "login-lookup", lambda connection: self._person(connection, username)[0])
+        if not self._until_answered(question, lambda: self._accepts(question, dn, password)):
             raise LoginRefused(username, "the directory refused the password")
-        return self.lookup(question, username)
+        return self._ask(question, "login-lookup", lambda connection: self._record(connection, username))
+
+    def usernames(self, question: Question) -> Sequence[str]:
+        """The names of all people; see `Directory.usernames`."""
+        schema = self._settings.schema
+        name = schema.rules.attributes.username
+
+        def ask(connection: ServerConnection) -> Sequence[str]:
+            everybody = f"(&(objectClass={schema.person_class})({name}=*))"
+            found = connection.search_all(schema.people_base, everybody, [name])
+            # What is no UTF-8 is no user name; one that is spelled badly is refused at its look-up.
+            return sorted(value.decode("utf-8", "replace") for _, entry in found for value in entry[name.lower()])
+
+        return self._ask(question, "list", ask)
 
     def close(self) -> None:
         """Close the kept connection."""
@@ -72,20 +125,24 @@ class Worker:
             self._kept.close()
             self._kept = None
 
-    def _account(self, connection: ServerConnection, username: str) -> Account:
-        schema = self._schema
-        _, person = self._person(connection, username)
-        gid = _plain_number(person.get(schema.rules.attributes.gid.lower(), ()))
-        groups = connection.search(schema.group_base, schema.group_filter(username, gid), schema.group_attributes)
-        return parse_account(username, person, (entry for _, entry in groups), schema.rules)
+    # -- what is asked -----------------------------------------------------------------------
+
+    def _record(self, connection: ServerConnection, username: str) -> Record:
+        schema = self._settings.schema
+        dn, person = self._person(connection, username)
+        found = connection.search(
+            schema.group_base, schema.group_filter(username, dn, person), schema.group_attributes
+        )
+        for name in schema.group_names(person):
+            found += self._named_group(connection, username, name)
+        return Record(person, tuple(entry for _, entry in found))
 
     def _person(self, connection: ServerConnection, username: str) -> Found:
-        schema = self._schema
+        schema = self._settings.schema
         if len(username) > _LONGEST_NAME:
             raise NoSuchAccount(username, f"{len(username)} characters")
         try:
             search_filter = schema.person_filter(username)
-            search_filter.encode("utf-8")
         except UnicodeEncodeError:
             raise NoSuchAccount(username, "the name is not valid Unicode") from None
         found = connection.search(schema.people_base, search_filter, schema.person_attributes)
@@ -95,65 +152,134 @@ class Worker:
             raise EntryMalformed(username, f"{len(found)} entries: {'; '.join(dn[:80] for dn, _ in found[:4])}")
         return found[0]
 
+    def _named_group(self, connection: ServerConnection, username: str, name: bytes) -> list[Found]:
+        """A group that the person's entry names; none when it is not a POSIX group."""
+        schema = self._settings.schema
+        try:
+            dn = name.decode("utf-8")
+        except UnicodeDecodeError:
+            raise EntryMalformed(username, f"{schema.member_attribute} is not UTF-8") from None
+        posix_group = f"(objectClass={schema.group_class})"
+        return connection.search(dn, posix_group, schema.group_attributes, only_base=True)
+
     def _accepts(self, question: Question, dn: str, password: str) -> bool:
         """Ask on a connection of its own, so that the kept one never acts as somebody else."""
         connection = self._connect(question, bind=False)
+        address = connection.address
         try:
-            return connection.bind(dn, password)
+            return self._answered(
+                connection, lambda: _counted("login", address, lambda: connection.accepts(dn, password))
+            )
         except ConnectionLost as error:
+            self._blame(address, question, error)
             raise DirectoryUnreachable(str(error)) from error
         finally:
             connection.close()
 
-    def _ask(self, question: Question, ask: Callable[[ServerConnection], T]) -> T:
+    # -- how it is asked ---------------------------------------------------------------------
+
+    def _ask(self, question: Question, operation: str, ask: Callable[[ServerConnection], T]) -> T:
+        return self._until_answered(question, lambda: self._once(question, operation, ask))
+
+    def _until_answered(self, question: Question, attempt: Callable[[], T]) -> T:
+        """*attempt* until a server answers or nobody waits any more; a restart of the directory passes unseen."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return attempt()
+            except (DirectoryUntrusted, CredentialRefused, QuestionEnded):
+                raise
+            except DirectoryUnreachable as error:
+                question.last_failure = error.admin_text
+                if not question.wait(pause):
+                    raise
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _once(self, question: Question, operation: str, ask: Callable[[ServerConnection], T]) -> T:
         """Ask on the kept connection; if that broke since the last question, once more on a new one."""
+        if self._kept is not None and not self._servers.is_preferred(self._kept.address):
+            self.close()
         if self._kept is not None:
             question.use(self._kept)
             try:
-                return ask(self._kept)
-            except ConnectionLost:
+                return self._on(question, self._kept, operation, ask)
+            except ConnectionLost as error:
+                question.last_failure = str(error)
+                if error.silent:
+                    # Whoever lets one question's time pass would let the next one's pass, too.
+                    self._blame(self._kept.address, question, error)
                 self.close()
-        self._kept = self._connect(question)
+        self._kept = connection = self._connect(question)
         try:
-            return ask(self._kept)
+            return self._on(question, connection, operation, ask)
         except ConnectionLost as error:
             self.close()
+            self._blame(connection.address, question, error)
             raise DirectoryUnreachable(str(error)) from error
 
+    def _on(
+        self, question: Question, connection: ServerConnection, operation: str, ask: Callable[[ServerConnection], T]
+    ) -> T:
+        question.answered_by = str(connection.address)
+        return self._answered(connection, lambda: _counted(operation, connection.address, lambda: ask(connection)))
+
+    def _answered(self, connection: ServerConnection, ask: Callable[[], T]) -> T:
+        """*ask*; only an answer shows that a server is well, for one that hangs still takes connections."""
+        try:
+            answer = ask()
+        except AccountError:
+            self._servers.answered(connection.address)
+            raise
+        self._servers.answered(connection.address)
+        return answer
+
     def _connect(self, question: Question, bind: bool = True) -> ServerConnection:
-        """A new connection to the first server that can be reached."""
-        failures = []
-        for address in self._settings.servers:
+        """A new connection to the first server that can be had.
+
+        Raises `DirectoryUntrusted` or `CredentialRefused` when that is what is wrong with every server.
+        """
+        failures: list[DirectoryUnreachable] = []
+        for address in self._servers.in_order():
             try:
-                return self._open(question, address, bind)
+                connection = self._open(question, address, bind)
+            except QuestionEnded:
+                raise
             except DirectoryUnreachable as error:
                 failures.append(error)
-        if len(failures) == 1:
-            raise failures[0]
-        raise type(failures[0])("; ".join(str(failure) for failure in failures))
+                self._blame(address, question, error.detail)
+            else:
+                return connection
+        kinds = {type(failure) for failure in failures}
+        kind = kinds.pop() if len(kinds) == 1 else DirectoryUnreachable
+        raise kind("; ".join(failure.detail for failure in failures))
+
+    def _blame(self, address: ServerAddress, question: Question, why: object) -> None:
+        if not question.withdrawn(self._settings.deadline / 2):
+            self._servers.failed(address, why)
 
     def _open(self, question: Question, address: ServerAddress, bind: bool) -> ServerConnection:
         connection = ServerConnection(address, self._settings)
         question.use(connection)
         try:
             connection.open()
-            if bind and self._settings.credential:
-                _bind(connection, self._settings.credential)
+            if bind:
+                connection.bind()
         except BaseException:
             connection.close()
             raise
         return connection
 
 
-def _bind(connection: ServerConnection, credential: Credential) -> None:
+def _counted(operation: str, address: ServerAddress, ask: Callable[[], T]) -> T:
+    """*ask*, with its time and outcome on the metrics."""
+    started, outcome = time.monotonic(), "lost"
     try:
-        accepted = connection.bind(credential.dn, credential.password_file.read_text().strip())
-    except (OSError, ConnectionLost) as error:
-        raise DirectoryUnreachable(str(error)) from error
-    if not accepted:
-        raise DirectoryUnreachable(f"{credential.dn} is refused with the password in {credential.password_file}")
-
-
-def _plain_number(values: Sequence[bytes]) -> int:
-    """The number to ask for; 0, which is no one's group, when the entry will be refused anyway."""
-    return int(values[0]) if len(values) == 1 and values[0].isdigit() and len(values[0]) < 11 else 0
+        answer = ask()
+    except Refusal as refused:
+        outcome = refused.reason
+        raise
+    else:
+        outcome = "answered"
+        return answer
+    finally:
+        metrics.DIRECTORY_SECONDS.labels(str(address), operation, outcome).observe(time.monotonic() - started)

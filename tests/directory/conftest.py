@@ -9,13 +9,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import kubespawner.spawner
 import pytest
+from traitlets.config import Config
 
+from ocfspawner import OCFSpawner
 from ocfspawner.directory.client import Directory
 from ocfspawner.directory.config import LDAPDirectory
-from ocfspawner.directory.settings import DirectorySettings, ServerAddress
+from ocfspawner.directory.settings import DirectorySettings, Security, ServerAddress
 
 from .authority import Authority
 from .proxy import Proxy
@@ -55,9 +59,14 @@ def another(tmp_path: Path, certificate: Path) -> Iterator[Callable[..., Slapd]]
     """Starts a server of the test's own, with other settings."""
     with ExitStack() as stack:
 
-        def start(configuration: dict[str, str] | None = None, certificate: Path = certificate) -> Slapd:
+        def start(
+            configuration: dict[str, str] | None = None,
+            certificate: Path = certificate,
+            files: dict[str, str] | None = None,
+            scheme: str = "ldaps",
+        ) -> Slapd:
             folder = tmp_path / f"slapd-{len(list(tmp_path.iterdir()))}"
-            return stack.enter_context(Slapd(folder, certificate, configuration))
+            return stack.enter_context(Slapd(folder, certificate, configuration, files, scheme))
 
         yield start
 
@@ -78,12 +87,16 @@ def proxy(slapd: Slapd) -> Iterator[Proxy]:
 
 @pytest.fixture
 def directory_at(authority: Authority) -> Iterator[DirectoryAt]:
-    """Makes directories at ports of 127.0.0.1; none of their threads and sockets outlives the test."""
+    """Makes directories at ports of 127.0.0.1; none of their threads and sockets outlives the test.
+
+    They ask for each look-up, unless a test says for how long they may remember.
+    """
     made: list[Directory] = []
 
-    def make(*ports: int, host: str = "127.0.0.1", **settings: Any) -> Directory:
-        servers = tuple(ServerAddress(host, port) for port in ports)
-        made.append(Directory(DirectorySettings(**{"servers": servers, "ca_file": authority.file, **settings})))
+    def make(*ports: int, host: str = "127.0.0.1", security: Security = Security.TLS, **settings: Any) -> Directory:
+        servers = tuple(ServerAddress(host, port, security) for port in ports)
+        given = {"servers": servers, "ca_file": authority.file, "cache_ttl": 0.0, "negative_cache_ttl": 0.0}
+        made.append(Directory(DirectorySettings(**{**given, **settings})))
         return made[-1]
 
     yield make
@@ -100,6 +113,25 @@ def directory_at(authority: Authority) -> Iterator[DirectoryAt]:
 def directory(slapd: Slapd, directory_at: DirectoryAt) -> Directory:
     """The directory, when everything is fine."""
     return directory_at(slapd.port)
+
+
+@pytest.fixture
+def spawner_at(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Callable[..., OCFSpawner]:
+    """Makes spawners without a Hub or a cluster, which ask the directory at a port of 127.0.0.1."""
+    monkeypatch.setattr(kubespawner.spawner, "load_config", lambda **_: None)
+    monkeypatch.setattr(kubespawner.spawner, "shared_client", lambda _: None)
+
+    def make(port: int, username: str = "guser", **settings: Any) -> OCFSpawner:
+        config = Config(KubeSpawner={"namespace": "hub", "image": "image:1", "events_enabled": False})
+        config.LDAPDirectory.urls = [f"ldaps://127.0.0.1:{port}"]
+        config.LDAPDirectory.ca_file = str(authority.file)
+        config.LDAPDirectory.update({"cache_ttl": 0.0, "negative_cache_ttl": 0.0, **settings})
+        user = SimpleNamespace(
+            name=username, escaped_name=username, url=f"/user/{username}/", id=1, settings={}, groups=[]
+        )
+        return OCFSpawner(config=config, user=user, _mock=True)
+
+    return make
 
 
 @pytest.fixture(autouse=True)

@@ -31,14 +31,26 @@ _MANAGE_REFERRALS = [("2.16.840.1.113730.3.4.2", True, None)]
 
 
 class Slapd:
-    """A server on 127.0.0.1; its entries are made anew at each start."""
+    """A server on 127.0.0.1; its entries are made anew at each start.
 
-    def __init__(self, folder: Path, certificate: Path, configuration: Mapping[str, str] | None = None) -> None:
+    *configuration* replaces parts of the demo's slapd.conf, *files* lie beside it, in place of the demo's or
+    besides them.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        certificate: Path,
+        configuration: Mapping[str, str] | None = None,
+        files: Mapping[str, str] | None = None,
+        scheme: str = "ldaps",
+    ) -> None:
         if not shutil.which("slapd", path=_PATH):
             pytest.fail("there is no slapd: install the Debian package slapd (no service has to run)", pytrace=False)
         self.port = free_port()
         self.folder = folder
         self._certificate = certificate
+        self._scheme = scheme
         self._source = shutil.copytree(DEMO, folder / "source")
         self._process: subprocess.Popen[bytes] | None = None
         settings = self._source / "slapd.conf"
@@ -47,6 +59,8 @@ class Slapd:
             assert old in text, f"the demo's slapd.conf has no {old!r}"
             text = text.replace(old, new)
         settings.write_text(text)
+        for name, content in (files or {}).items():
+            (self._source / name).write_text(content)
 
     def __enter__(self) -> Self:
         self.start()
@@ -65,7 +79,7 @@ class Slapd:
     def start(self) -> None:
         """Start, and wait until it answers."""
         work = self.folder / "work"
-        command = [SERVE, self._source, self._certificate, work, f"ldaps://127.0.0.1:{self.port}"]
+        command = [SERVE, self._source, self._certificate, work, f"{self._scheme}://127.0.0.1:{self.port}"]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 ["/bin/sh", *map(str, command)], stdout=log, stderr=log, env={**os.environ, "PATH": _PATH}

@@ -10,7 +10,7 @@ from traitlets.config import Config
 
 from ocfspawner import DirectoryAuthenticator
 from ocfspawner.directory.client import Directory
-from ocfspawner.directory.settings import Credential
+from ocfspawner.directory.settings import SimpleBind
 from ocfspawner.errors import DirectoryUnreachable, LoginRefused, NoSuchAccount
 
 from .authority import Authority
@@ -118,13 +118,15 @@ def closed(another: Another, tmp_path: Path, directory_at: DirectoryAt) -> Calla
 
     def ask_with(password: str) -> Directory:
         file.write_text(password)
-        return directory_at(server.port, credential=Credential(HUB, file), threads=1)
+        return directory_at(server.port, credential=SimpleBind(HUB, file), threads=1)
 
     return ask_with
 
 
 async def test_the_client_asks_under_its_own_name(closed: Callable[[str], Directory]) -> None:
-    assert (await closed("hub-secret\n").lookup("guser")).uid == 35712, "a line break at the end does not count"
+    assert (await closed("hub-secret\n").lookup("guser")).account.uid == 35712, (
+        "a line break at the end does not count"
+    )
 
 
 async def test_a_log_in_does_not_change_whom_the_client_asks_as(closed: Callable[[str], Directory]) -> None:
@@ -132,7 +134,7 @@ async def test_a_log_in_does_not_change_whom_the_client_asks_as(closed: Callable
     assert (await directory.authenticate("guser", "guser-demo")).uid == 35712
     with pytest.raises(LoginRefused):
         await directory.authenticate("guser", "wrong")
-    assert (await directory.lookup("gstaff")).uid == 12903
+    assert (await directory.lookup("gstaff")).account.uid == 12903
 
 
 @pytest.mark.parametrize("password", [pytest.param("wrong", id="wrong"), pytest.param(" \n", id="empty")])
@@ -148,15 +150,15 @@ async def test_a_changed_service_password_needs_no_restart(closed: Callable[[str
     with pytest.raises(DirectoryUnreachable):
         await directory.lookup("guser")
     closed("hub-secret")
-    assert (await directory.lookup("guser")).uid == 35712
+    assert (await directory.lookup("guser")).account.uid == 35712
 
 
 async def test_a_service_password_that_cannot_be_read(
     closed: Callable[[str], Directory], slapd: Slapd, directory_at: DirectoryAt, tmp_path: Path
 ) -> None:
-    missing = Credential(HUB, tmp_path / "not there")
+    missing = SimpleBind(HUB, tmp_path / "not there")
     with pytest.raises(DirectoryUnreachable, match="not there"):
-        await directory_at(slapd.port, credential=missing).lookup("guser")
+        await directory_at(slapd.port, credential=missing, deadline=1.0).lookup("guser")
     assert await closed("hub-secret").lookup("guser")
 
 

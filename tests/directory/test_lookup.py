@@ -35,11 +35,11 @@ OCF = Group("ocf", 1000)
     ],
 )
 async def test_accounts_with_their_groups(directory: Directory, account: Account) -> None:
-    assert await directory.lookup(account.username) == account
+    assert (await directory.lookup(account.username)).account == account
 
 
 async def test_a_disabled_account_is_found_and_marked(directory: Directory) -> None:
-    found = await directory.lookup("ofc")
+    found = (await directory.lookup("ofc")).account
     assert found.disabled == "its shell is /opt/share/utils/bin/sorried"
     assert found.groups == (Group("sorry", 2390),)
 
@@ -47,26 +47,26 @@ async def test_a_disabled_account_is_found_and_marked(directory: Directory) -> N
 async def test_an_account_that_does_not_exist(directory: Directory) -> None:
     with pytest.raises(NoSuchAccount, match="“nobody”: no entry"):
         await directory.lookup("nobody")
-    assert (await directory.lookup("guser")).uid == 35712
+    assert (await directory.lookup("guser")).account.uid == 35712
 
 
 async def test_a_primary_group_without_an_entry(directory: Directory, entries: Entries) -> None:
     entries.person("loner", gidNumber=4711)
-    assert (await directory.lookup("loner")).groups == (Group("4711", 4711),)
+    assert (await directory.lookup("loner")).account.groups == (Group("4711", 4711),)
 
 
 async def test_many_groups(directory: Directory, entries: Entries) -> None:
     entries.person("joiner")
     for gid in range(3100, 3000, -1):
         entries.group(f"g{gid}", gid, "guser", "joiner")
-    found = await directory.lookup("joiner")
+    found = (await directory.lookup("joiner")).account
     assert found.supplemental_gids == tuple(range(3001, 3101))
 
 
 async def test_a_person_further_down_is_found(directory: Directory, entries: Entries) -> None:
     base = entries.add(f"ou=Alumni,{PEOPLE}", ["organizationalUnit"])
     entries.person("alumna", base)
-    assert (await directory.lookup("alumna")).username == "alumna"
+    assert (await directory.lookup("alumna")).account.username == "alumna"
 
 
 async def test_what_is_no_account_is_not_found(directory: Directory, entries: Entries) -> None:
@@ -77,9 +77,9 @@ async def test_what_is_no_account_is_not_found(directory: Directory, entries: En
 
 async def test_a_change_is_seen_by_the_next_lookup(directory: Directory, entries: Entries) -> None:
     dn = entries.person("mover", homeDirectory="/home/old/mover")
-    assert (await directory.lookup("mover")).home == "/home/old/mover"
+    assert (await directory.lookup("mover")).account.home == "/home/old/mover"
     entries.change(dn, homeDirectory="/home/new/mover")
-    assert (await directory.lookup("mover")).home == "/home/new/mover"
+    assert (await directory.lookup("mover")).account.home == "/home/new/mover"
     entries.remove()
     with pytest.raises(NoSuchAccount):
         await directory.lookup("mover")

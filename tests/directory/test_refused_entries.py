@@ -6,7 +6,7 @@ import pytest
 
 from ocfspawner.account import AccountRules, Attributes
 from ocfspawner.directory.client import Directory
-from ocfspawner.directory.settings import Schema
+from ocfspawner.directory.schema import Schema
 from ocfspawner.errors import DirectoryFailed, EntryMalformed
 
 from .conftest import DirectoryAt
@@ -39,7 +39,7 @@ async def test_a_malformed_entry(directory: Directory, entries: Entries, defect:
         await directory.lookup("broken")
     assert said in refused.value.admin_text
     entries.change(dn, uidNumber=50000, gidNumber=1000, homeDirectory="/home/b/br/broken")
-    assert (await directory.lookup("broken")).uid == 50000
+    assert (await directory.lookup("broken")).account.uid == 50000
 
 
 LOOSE = Attributes(uid="description", home="l")
@@ -66,7 +66,7 @@ async def test_a_malformed_entry_of_a_looser_schema(
         await directory.lookup("broken")
     assert said in refused.value.admin_text
     entries.change(dn, description="50000", l="/home/b/br/broken")
-    assert (await directory.lookup("broken")).uid == 50000
+    assert (await directory.lookup("broken")).account.uid == 50000
 
 
 async def test_a_malformed_group_refuses_its_members_rather_than_shrinking_the_list(
@@ -77,7 +77,7 @@ async def test_a_malformed_group_refuses_its_members_rather_than_shrinking_the_l
     with pytest.raises(EntryMalformed, match="group"):
         await directory.lookup("member")
     entries.change(dn, memberUid="somebody")
-    assert (await directory.lookup("member")).supplemental_gids == ()
+    assert (await directory.lookup("member")).account.supplemental_gids == ()
 
 
 async def test_two_entries_of_one_name(directory: Directory, entries: Entries) -> None:
@@ -88,7 +88,7 @@ async def test_two_entries_of_one_name(directory: Directory, entries: Entries) -
         await directory.lookup("twice")
     entries.remove()
     entries.person("twice")
-    assert (await directory.lookup("twice")).username == "twice"
+    assert (await directory.lookup("twice")).account.username == "twice"
 
 
 async def test_two_names_in_one_entry(directory: Directory, entries: Entries) -> None:
@@ -97,7 +97,7 @@ async def test_two_names_in_one_entry(directory: Directory, entries: Entries) ->
         with pytest.raises(EntryMalformed, match="2 user names in one entry"):
             await directory.lookup(name)
     entries.change(dn, uid="one")
-    assert (await directory.lookup("one")).username == "one"
+    assert (await directory.lookup("one")).account.username == "one"
 
 
 async def test_an_alias_is_not_followed(directory: Directory, entries: Entries) -> None:
@@ -109,7 +109,7 @@ async def test_an_alias_is_not_followed(directory: Directory, entries: Entries) 
     )
     with pytest.raises(Exception, match="no entry"):
         await directory.lookup("nickname")
-    assert (await directory.lookup("guser")).uid == 35712
+    assert (await directory.lookup("guser")).account.uid == 35712
 
 
 @pytest.mark.parametrize("base", [pytest.param(PEOPLE, id="of people"), pytest.param(GROUPS, id="of groups")])
@@ -126,7 +126,7 @@ async def test_a_part_that_lies_on_another_server_is_not_fetched(
         with pytest.raises(DirectoryFailed, match="another server"):
             await directory.lookup("guser")
         entries.remove()
-        assert (await directory.lookup("guser")).uid == 35712
+        assert (await directory.lookup("guser")).account.uid == 35712
         assert (hostile.accepted, hostile.received) == (0, 0)
 
 

@@ -46,7 +46,7 @@ async def test_a_name_that_is_not_the_entry_s_is_refused_and_soon(directory: Dir
     with pytest.raises(NoSuchAccount):
         await directory.lookup(name)
     assert time.monotonic() - begin < 2
-    assert (await directory.lookup("guser")).uid == 35712
+    assert (await directory.lookup("guser")).account.uid == 35712
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ocfspawner.directory.settings import Credential
+from ocfspawner.directory.settings import SimpleBind
 from ocfspawner.errors import DirectoryUnreachable, DirectoryUntrusted
 
 from .authority import Authority
@@ -34,7 +34,7 @@ async def test_a_certificate_for_the_host_is_believed(
     server_called: Callable[[str], Slapd], directory_at: DirectoryAt, name: str, host: str
 ) -> None:
     directory = directory_at(server_called(name).port, host=host)
-    assert (await directory.lookup("guser")).uid == 35712
+    assert (await directory.lookup("guser")).account.uid == 35712
 
 
 @pytest.mark.parametrize(
@@ -70,13 +70,13 @@ async def test_a_certificate_of_another_authority_is_not_and_nothing_is_told_to_
     server = another(certificate=theirs.issue(tmp_path / "tls", "127.0.0.1"))
     password = tmp_path / "password"
     password.write_text("secret")
-    credential = Credential("cn=hub", password)
+    credential = SimpleBind("cn=hub", password)
     with pytest.raises(DirectoryUntrusted, match="CERTIFICATE_VERIFY_FAILED") as refused:
         await directory_at(server.port, credential=credential).lookup("guser")
     assert "can't be reached" in refused.value.user_text
     assert "BIND" not in server.log
     assert "SRCH" not in server.log
-    assert (await directory_at(server.port, ca_file=theirs.file).lookup("guser")).uid == 35712
+    assert (await directory_at(server.port, ca_file=theirs.file).lookup("guser")).account.uid == 35712
 
 
 async def test_without_a_file_the_system_s_authorities_are_believed(slapd: Slapd, directory_at: DirectoryAt) -> None:
@@ -95,7 +95,7 @@ async def test_a_log_in_is_no_less_careful(another: Another, directory_at: Direc
 async def test_a_server_that_does_not_speak_tls_is_unreachable(certificate: Path, directory_at: DirectoryAt) -> None:
     server = Impostor(certificate, b"SSH-2.0-OpenSSH_9.6\r\n", tls=False)
     with server, pytest.raises(DirectoryUnreachable):
-        await directory_at(server.port).lookup("guser")
+        await directory_at(server.port, deadline=1.0).lookup("guser")
 
 
 async def test_the_next_server_is_asked_when_one_is_not_believed(
@@ -103,4 +103,4 @@ async def test_the_next_server_is_asked_when_one_is_not_believed(
 ) -> None:
     theirs = Authority(tmp_path / "theirs")
     server = another(certificate=theirs.issue(tmp_path / "tls", "127.0.0.1"))
-    assert (await directory_at(server.port, slapd.port).lookup("guser")).uid == 35712
+    assert (await directory_at(server.port, slapd.port).lookup("guser")).account.uid == 35712

@@ -31,7 +31,7 @@ def spawner(
     urls = [] if directory is None else ["ldaps://ldap.example"]
     settings = Config(KubeSpawner={**BASE, **config}, LDAPDirectory={"urls": urls})
     LDAPDirectory.clear_instance()
-    LDAPDirectory.instance(config=settings)._directory = directory  # type: ignore[assignment]
+    LDAPDirectory.instance(config=settings)._directory = directory
     # What KubeSpawner and Spawner ask of the Hub's user.
     user = SimpleNamespace(
         name=username, escaped_name=username, url=f"/user/{username}/", id=1, settings={}, groups=[]

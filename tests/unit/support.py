@@ -1,5 +1,6 @@
 """Values that the unit tests share: entries, accounts, a directory that behaves."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -8,10 +9,11 @@ from kubernetes_asyncio.client import ApiClient
 from kubernetes_asyncio.client.models import V1Pod
 
 from ocfspawner.account import Account, Entry, Group
+from ocfspawner.directory.client import Answer, Source
 from ocfspawner.errors import LoginRefused, NoSuchAccount, Refusal
 from ocfspawner.home import ClaimHomes, HomeVolume
 from ocfspawner.plan import ServerPlan, plan_server
-from ocfspawner.policy import Resources
+from ocfspawner.resources import Resources
 from ocfspawner.traits import RESOURCE_TRAITS
 
 GSTAFF = Account(
@@ -82,18 +84,23 @@ class FakeDirectory:
         self.failure: Refusal | None = None
         self.closed = False
 
-    async def lookup(self, username: str) -> Account:
+    async def lookup(self, username: str) -> Answer:
         if self.failure:
             raise self.failure
         if username not in self.accounts:
             raise NoSuchAccount(username)
-        return self.accounts[username]
+        return Answer(self.accounts[username], Source.DIRECTORY, 0.0, "ldap.example:636")
 
     async def authenticate(self, username: str, password: str) -> Account:
         found = await self.lookup(username)
         if password != self.password:
             raise LoginRefused(username, "the directory refused the password")
-        return found
+        return found.account
+
+    async def usernames(self) -> Sequence[str]:
+        if self.failure:
+            raise self.failure
+        return sorted(self.accounts)
 
     def close(self) -> None:
         self.closed = True

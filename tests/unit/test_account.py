@@ -98,6 +98,13 @@ def test_only_the_same_bytes_are_the_same_name(username: str, spelled: str | Non
     assert parse("gstaff", uid="gstaff").username == "gstaff"
 
 
+@pytest.mark.parametrize("username", ["root", "nobody"])
+def test_a_name_that_every_image_has_is_refused(username: str) -> None:
+    with pytest.raises(EntryMalformed, match="system account"):
+        parse(username, uid=username)
+    assert parse("roots", uid="roots").username == "roots"
+
+
 @pytest.mark.parametrize("username", ["a:b", "-a", ".a", "a b", "a/b", "a$", "é", "a" * 65, "a\n"])
 def test_a_name_that_passwd_cannot_hold_is_refused(username: str) -> None:
     with pytest.raises(EntryMalformed, match=r"passwd\(5\)"):

@@ -19,7 +19,7 @@ WRONG = "Wrong user name or password."
 def authenticator(directory: FakeDirectory, **config: Any) -> DirectoryAuthenticator:
     settings = Config(DirectoryAuthenticator=config, LDAPDirectory={"urls": ["ldaps://ldap.example"]})
     LDAPDirectory.clear_instance()
-    LDAPDirectory.instance(config=settings)._directory = directory  # type: ignore[assignment]
+    LDAPDirectory.instance(config=settings)._directory = directory
     return DirectoryAuthenticator(config=settings)
 
 

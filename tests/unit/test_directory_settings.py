@@ -13,13 +13,14 @@ from traitlets.config import Config
 
 from ocfspawner.account import AccountRules, Attributes
 from ocfspawner.directory.config import LDAPDirectory, the_directory
-from ocfspawner.directory.settings import Credential, DirectorySettings, Schema, ServerAddress
+from ocfspawner.directory.schema import GroupStyle, Schema
+from ocfspawner.directory.settings import DirectorySettings, Security, ServerAddress, SimpleBind
 from ocfspawner.errors import ConfigurationError
 
 from .hubless import spawner
 from .support import FakeDirectory
 
-SERVER = ServerAddress("ldap.example")
+SERVER = ServerAddress("ldap.example", 636)
 URL = "ldaps://ldap.example"
 
 
@@ -32,6 +33,7 @@ URL = "ldaps://ldap.example"
         pytest.param("ldaps://10.0.0.1", ServerAddress("10.0.0.1", 636), id="an address"),
         pytest.param("ldaps://[fd00::1]:1636", ServerAddress("fd00::1", 1636), id="an address of version 6"),
         pytest.param("LDAPS://LDAP.Example", ServerAddress("ldap.example", 636), id="capitals"),
+        pytest.param("ldap://ldap.example", ServerAddress("ldap.example", 389, Security.STARTTLS), id="StartTLS"),
     ],
 )
 def test_an_address(url: str, address: ServerAddress) -> None:
@@ -42,7 +44,6 @@ def test_an_address(url: str, address: ServerAddress) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        pytest.param("ldap://ldap.example", id="in clear"),
         pytest.param("ldapi:///run/ldapi", id="a socket"),
         pytest.param("https://ldap.example", id="another protocol"),
         pytest.param("ldap.example", id="no protocol"),
@@ -106,11 +107,11 @@ def test_a_name_is_a_value_and_never_part_of_the_question(name: str) -> None:
         ("objectClass", "posixAccount"),
         ("uid", name),
     ]
-    groups = tree(Schema().group_filter(name, 1000))
+    groups = tree(Schema().group_filter(name, "", {"gidnumber": (b"1000",)}))
     assert (groups.tag, groups.elements[1].tag) == (AND, OR)
     assert [equals(node) for node in groups.elements[1].elements] == [
-        ("memberUid", name),
         ("gidNumber", "1000"),
+        ("memberUid", name),
     ]
 
 
@@ -122,11 +123,31 @@ def test_whatever_the_name_the_question_is_the_same(name: str) -> None:
     assert equals(person.elements[1]) == ("uid", name.strip())
 
 
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.text(st.characters(exclude_categories=["Cs"])))
+def test_whatever_name_and_dn_the_question_for_groups_is_the_same(name: str, dn: str) -> None:
+    person = {"gidnumber": (b"1000",), "memberof": (dn.encode(),)}
+    for style, member in [(GroupStyle.MEMBER_UID, name), (GroupStyle.MEMBER, dn)]:
+        groups = tree(Schema(group_style=style).group_filter(name, dn, person))
+        assert (groups.tag, len(groups.elements), groups.elements[1].tag) == (AND, 2, OR)
+        by_gid, by_member = map(equals, groups.elements[1].elements)
+        assert (by_gid, by_member) == (("gidNumber", "1000"), (style.value, member.strip()))
+    groups = tree(Schema(group_style=GroupStyle.MEMBER_OF).group_filter(name, dn, person))
+    assert len(groups.elements[1].elements) == 1
+
+
+@given(st.lists(st.binary(max_size=15), max_size=2))
+def test_whatever_the_gid_a_number_is_asked_for(values: list[bytes]) -> None:
+    groups = tree(Schema().group_filter("gstaff", "", {"gidnumber": tuple(values)}))
+    attribute, value = equals(groups.elements[1].elements[0])
+    assert attribute == "gidNumber"
+    assert re.fullmatch("[0-9]{1,10}", value)
+
+
 # -- the administrator's side ----------------------------------------------------------------
 
 
 def test_the_defaults_are_written_once() -> None:
-    assert LDAPDirectory(urls=[URL])._settings() == DirectorySettings(servers=(SERVER,))
+    assert LDAPDirectory(urls=[URL]).settings() == DirectorySettings(servers=(SERVER,))
 
 
 def test_each_setting_arrives(tmp_path: Path) -> None:
@@ -157,10 +178,10 @@ def test_each_setting_arrives(tmp_path: Path) -> None:
         disabled_shells={"/no"},
         disabled_groups={"out"},
     )
-    assert configured._settings() == DirectorySettings(
+    assert configured.settings() == DirectorySettings(
         servers=(SERVER, ServerAddress("two.example", 1636)),
         ca_file=Path("/ca.pem"),
-        credential=Credential("cn=hub", tmp_path),
+        credential=SimpleBind("cn=hub", tmp_path),
         connect_timeout=1.5,
         receive_timeout=2,
         deadline=3.5,
@@ -204,11 +225,11 @@ def test_a_setting_that_cannot_be_is_named(changes: dict[str, Any], said: str) -
 async def test_a_mistake_in_the_settings_is_a_refusal_and_no_crash() -> None:
     some = spawner(FakeDirectory())
     LDAPDirectory.clear_instance()
-    some.config.LDAPDirectory.urls = ["ldap://in.clear"]
+    some.config.LDAPDirectory.urls = ["ldapi:///run/ldapi"]
     with pytest.raises(SpawnException) as caught:
         await some.load_user_options()
     assert caught.value.status_code == 500
-    assert "only ldaps:// is spoken" in caught.value.log_message
+    assert "expected ldaps://host" in caught.value.log_message
     assert "ldap" not in caught.value.message
 
 

@@ -15,7 +15,8 @@ from ocfspawner.plan import (
     ServerPlan,
     plan_server,
 )
-from ocfspawner.policy import Amount, Resources
+from ocfspawner.quantity import Bytes
+from ocfspawner.resources import MEMORY_LIMIT, Decided, Resources
 
 from .support import account, plan
 
@@ -71,10 +72,10 @@ def test_group_says_which_groups_the_person_is_in() -> None:
 
 
 def test_each_resource_says_where_it_comes_from() -> None:
-    resources = Resources(memory_limit=Amount(2**31, "resources.yaml:3 rule “staff”"))
+    resources = Resources({MEMORY_LIMIT: Decided(Bytes(2**31), "resources.yaml:3 rule “staff”")})
     home = ClaimHomes().home_of(account(), "~")
     annotations = plan_server(account(), home, resources, ["/bin/sh"], "check:1").annotations
-    assert annotations[RESOURCES_ANNOTATION] == "memory limit 2Gi (resources.yaml:3 rule “staff”)"
+    assert annotations[RESOURCES_ANNOTATION] == "memory limit 2Gi: resources.yaml:3 rule “staff”"
 
 
 @pytest.mark.parametrize("homes", KINDS)

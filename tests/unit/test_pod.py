@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from kubespawner.objects import make_pod
 from ocfspawner.errors import PodRefused
 from ocfspawner.home import ClaimHomes, HomeVolume, NFSHomes
 from ocfspawner.pod import apply_plan
+from ocfspawner.quantity import Bytes, Cores
+from ocfspawner.resources import CPU_LIMIT, MEMORY_GUARANTEE, Resources
 
 from .support import manifest, plan
 
@@ -52,10 +55,13 @@ def test_the_look_at_the_home_comes_before_everything_else() -> None:
     assert theirs["name"] == "theirs"
 
 
-def test_the_look_asks_for_no_more_than_the_server() -> None:
-    spec = planned(cpu_limit=2, mem_guarantee=2**30)["spec"]
+def test_the_plan_s_resources_are_the_server_s_whatever_is_configured_and_the_look_asks_for_no_more() -> None:
+    resources = Resources().override({CPU_LIMIT: Cores(2), MEMORY_GUARANTEE: Bytes(2**30)}, "test")
+    some = pod(cpu_limit=64, extra_container_config={"resources": {"limits": {"memory": "900Gi"}}})
+    apply_plan(some, replace(plan(), resources=resources))
+    spec = manifest(some)["spec"]
     check, notebook = spec["initContainers"][0], spec["containers"][0]
-    assert check["resources"] == notebook["resources"] == {"limits": {"cpu": 2}, "requests": {"memory": 2**30}}
+    assert check["resources"] == notebook["resources"] == {"limits": {"cpu": "2"}, "requests": {"memory": "1Gi"}}
     assert check["imagePullPolicy"] == notebook["imagePullPolicy"] == "IfNotPresent"
 
 

@@ -1,211 +1,199 @@
-"""Who gets which resources."""
+"""Who gets which resources: rules in their order, and the ceiling."""
 
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from textwrap import dedent
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocfspawner.errors import PolicyInvalid
-from ocfspawner.policy import Amount, Policy, Resources, Rule, parse_policy
+from ocfspawner.policy import Policy, Rule
+from ocfspawner.quantity import Bytes, Cores
+from ocfspawner.resources import (
+    BOUNDS,
+    CPU_GUARANTEE,
+    CPU_LIMIT,
+    EXTRA,
+    MEMORY_GUARANTEE,
+    MEMORY_LIMIT,
+    NODE_LABEL,
+    SHARED_MEMORY,
+    Decided,
+    Number,
+    Resources,
+    Value,
+)
 
 from .support import GSTAFF
 
 TODAY = date(2026, 11, 23)
 NOTHING = Resources()
+GPU = f"{EXTRA}nvidia.com/gpu"
 
 
-def policy(text: str) -> Policy:
-    return parse_policy(dedent(text), "resources.yaml")
+def rule(name: str = "r", values: Mapping[str, Value] | None = None, **whom: object) -> Rule:
+    return Rule(name, f"rule {name}", values or {CPU_LIMIT: Cores(1)}, **whom)  # type: ignore[arg-type]
 
 
-def described(text: str, defaults: Resources = NOTHING) -> list[str]:
-    return list(policy(text).resources_for(GSTAFF, TODAY, defaults).describe())
+def decide(*rules: Rule, server: str = "", defaults: Resources = NOTHING) -> Resources:
+    return Policy(rules).resources_for(GSTAFF, server, TODAY, defaults)
 
 
-def test_a_later_rule_overrides_an_earlier_one_field_by_field_and_each_value_keeps_its_origin() -> None:
-    assert described("""\
-        rules:
-          - name: everyone
-            guarantee: {cpu: 100m, memory: 512Mi}
-            limit: {cpu: 2, memory: 2Gi}
-          - name: staff
-            groups: [ocfstaff]
-            limit: {memory: 8Gi}
-            extra: {nvidia.com/gpu: 1}
-          - name: others
-            users: [guser]
-            limit: {memory: 1Gi}
-    """) == [
-        "cpu guarantee 100m (resources.yaml:2 rule “everyone”)",
-        "cpu limit 2 (resources.yaml:2 rule “everyone”)",
-        "memory guarantee 512Mi (resources.yaml:2 rule “everyone”)",
-        "memory limit 8Gi (resources.yaml:5 rule “staff”)",
-        "nvidia.com/gpu 1 (resources.yaml:5 rule “staff”)",
+def values(some: Resources) -> Mapping[str, Value]:
+    return {name: decided.value for name, decided in some.decided.items()}
+
+
+def test_a_later_rule_overrides_an_earlier_one_value_by_value_and_each_keeps_its_history() -> None:
+    found = decide(
+        rule("everyone", {CPU_LIMIT: Cores(2), MEMORY_LIMIT: Bytes(2**31)}),
+        rule("staff", {MEMORY_LIMIT: Bytes(2**33), GPU: 1}, groups=frozenset({"ocfstaff"})),
+        rule("others", {MEMORY_LIMIT: Bytes(1)}, users=frozenset({"guser"})),
+    )
+    assert list(found.describe()) == [
+        "cpu limit 2: rule everyone",
+        "extra nvidia.com/gpu 1: rule staff",
+        "memory limit 8Gi: rule staff",
     ]
+    assert [one.origin for one in found.decided[MEMORY_LIMIT].history()] == ["rule staff", "rule everyone"]
+
+
+USERS, OTHERS = frozenset({"gstaff"}), frozenset({"guser"})
 
 
 @pytest.mark.parametrize(
-    ("who", "meant"),
+    ("some", "server", "meant"),
     [
-        pytest.param("", True, id="everyone"),
-        pytest.param("users: [gstaff]", True, id="a user"),
-        pytest.param("users: [guser]", False, id="another user"),
-        pytest.param("users: [GSTAFF]", False, id="a user in other case"),
-        pytest.param("groups: [ocfstaff]", True, id="a group"),
-        pytest.param("groups: [ocf]", True, id="the primary group"),
-        pytest.param("groups: [ocfroot]", False, id="another group"),
-        pytest.param("groups: [ocfroot, ocfstaff]", True, id="one of two groups"),
-        pytest.param("{users: [gstaff], groups: [ocfroot]}", True, id="a user or a group"),
-        pytest.param("{users: [guser], groups: [ocfroot]}", False, id="neither user nor group"),
-        pytest.param("until: 2026-11-23", True, id="until today"),
-        pytest.param("until: 2026-11-22", False, id="until yesterday"),
-        pytest.param("{users: [gstaff], until: 2020-01-01}", False, id="a user whose time is over"),
+        pytest.param(rule(), "", True, id="everyone"),
+        pytest.param(rule(users=USERS), "", True, id="a user"),
+        pytest.param(rule(users=OTHERS), "", False, id="another user"),
+        pytest.param(rule(users=frozenset({"GSTAFF"})), "", False, id="a user in other case"),
+        pytest.param(rule(groups=frozenset({"ocfstaff"})), "", True, id="a group"),
+        pytest.param(rule(groups=frozenset({"ocf"})), "", True, id="the primary group"),
+        pytest.param(rule(groups=frozenset({"ocfroot"})), "", False, id="another group"),
+        pytest.param(rule(groups=frozenset({"ocfroot", "ocfstaff"})), "", True, id="one of two groups"),
+        pytest.param(rule(users=USERS, groups=frozenset({"ocfroot"})), "", True, id="a user or a group"),
+        pytest.param(rule(users=OTHERS, groups=frozenset({"ocfroot"})), "", False, id="neither"),
+        pytest.param(rule(until=TODAY), "", True, id="until today"),
+        pytest.param(rule(until=date(2026, 11, 22)), "", False, id="until yesterday"),
+        pytest.param(rule(servers=frozenset({"gpu"})), "gpu", True, id="a named server"),
+        pytest.param(rule(servers=frozenset({"gpu"})), "", False, id="not the default server"),
+        pytest.param(rule(servers=frozenset({""})), "", True, id="the default server"),
+        pytest.param(rule(servers=frozenset({""})), "gpu", False, id="no named server"),
+        pytest.param(rule(users=USERS, servers=frozenset({"x"})), "gpu", False, id="a user's other server"),
     ],
 )
-def test_whom_a_rule_means(who: str, meant: bool) -> None:
-    who = who.strip("{}")
-    assert bool(described(f"rules: [{{name: r, limit: {{cpu: 1}}, {who}}}]")) is meant
+def test_whom_a_rule_means(some: Rule, server: str, meant: bool) -> None:
+    assert some.means(GSTAFF, server, TODAY) is meant
 
 
 def test_rules_go_over_the_configured_defaults() -> None:
-    defaults = Resources(cpu_limit=Amount(Decimal(1), "default"), memory_limit=Amount(2**30, "default"))
-    assert described("rules: [{name: r, limit: {cpu: 2}}]", defaults) == [
-        "cpu limit 2 (resources.yaml:1 rule “r”)",
-        "memory limit 1Gi (default)",
+    defaults = Resources({CPU_LIMIT: Decided(Cores(1), "default"), MEMORY_LIMIT: Decided(Bytes(2**30), "default")})
+    assert list(decide(rule("r", {CPU_LIMIT: Cores(2)}), defaults=defaults).describe()) == [
+        "cpu limit 2: rule r",
+        "memory limit 1Gi: default",
     ]
 
 
 def test_a_guarantee_above_the_limit_of_another_rule_is_lowered_and_says_so() -> None:
-    assert described("rules: [{name: big, guarantee: {memory: 8Gi}}, {name: small, limit: {memory: 1Gi}}]") == [
-        "memory guarantee 1Gi (lowered to the limit of resources.yaml:1 rule “small”)",
-        "memory limit 1Gi (resources.yaml:1 rule “small”)",
-    ]
+    both = decide(rule("big", {MEMORY_GUARANTEE: Bytes(2**33)}), rule("small", {MEMORY_LIMIT: Bytes(2**30)}))
+    lowered = Policy().limited(both).decided[MEMORY_GUARANTEE]
+    assert str(lowered) == "1Gi: lowered to the limit of rule small"
+    assert str(lowered.overrode) == "8Gi: rule big"
 
 
-@pytest.mark.parametrize("text", ["", "# nothing yet\n", "rules: []\n", "{}"])
-def test_an_empty_policy_changes_nothing(text: str) -> None:
-    assert described(text) == []
+def test_the_ceiling_is_the_limit_where_there_is_none_and_gives_nobody_a_card() -> None:
+    policy = Policy((), {MEMORY_LIMIT: Bytes(2**30), GPU: 2, SHARED_MEMORY: Bytes(2**20)}, "ceiling")
+    assert values(policy.limited(NOTHING)) == {MEMORY_LIMIT: 2**30}
+    asked = Resources({GPU: Decided(5, "profile"), SHARED_MEMORY: Decided(Bytes(2**30), "profile")})
+    assert values(policy.limited(asked)) == {MEMORY_LIMIT: 2**30, GPU: 2, SHARED_MEMORY: 2**20}
 
 
-RULE = """\
-rules:
-  - name: everyone
-    limit: {memory: 2Gi}
-"""
+# -- properties ------------------------------------------------------------------------------
 
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        pytest.param("rules: [", ":1: not YAML", id="no YAML"),
-        pytest.param(f"{RULE}\x00", ":1: not YAML", id="a control character"),
-        pytest.param("- name: a", ":1: the file: ", id="a list at the top"),
-        pytest.param("just text", ":1: the file: ", id="text at the top"),
-        pytest.param(f"{RULE}rule: []", ":4: rule: unknown field 'rule'", id="an unknown field at the top"),
-        pytest.param(f"{RULE}    user: [a]", ":4: rules.0.user: unknown field 'user'", id="an unknown field"),
-        pytest.param(RULE.replace("memory", "mem"), ":3: rules.0.limit.mem: unknown", id="an unknown resource"),
-        pytest.param(RULE.replace("2Gi", "2G"), ":3: rules.0.limit.memory: memory '2G'", id="a bad quantity"),
-        pytest.param(RULE.replace("2Gi", "[2Gi]"), ":3: rules.0.limit.memory: expected a", id="a list for a quantity"),
-        pytest.param(RULE.replace("2Gi", "yes"), ":3: rules.0.limit.memory: expected a", id="yes for a quantity"),
-        pytest.param(RULE.replace("memory", "cpu"), ":3: rules.0.limit.cpu: cpu '2Gi'", id="cpu in bytes"),
-        pytest.param(f"{RULE}    guarantee: {{memory: 3Gi}}", ":2: rules.0: the memory guarantee", id="too high"),
-        pytest.param("rules:\n  - limit: {cpu: 1}", ":2: rules.0.name: ", id="no name"),
-        pytest.param(RULE.replace("everyone", "''"), ":2: rules.0.name: ", id="an empty name"),
-        pytest.param(f"{RULE}    users: []", ":4: rules.0.users: ", id="users that nobody is among"),
-        pytest.param(f"{RULE}    users: gstaff", ":4: rules.0.users: ", id="a user instead of users"),
-        pytest.param(f"{RULE}    groups: [1000]", ":4: rules.0.groups", id="a group by number"),
-        pytest.param(f"{RULE}    until: tomorrow", ":4: rules.0.until: ", id="a day in words"),
-        pytest.param(f"{RULE}    until: 2026-02-30", ":4: rules.0.until: ", id="a day that is in no calendar"),
-        pytest.param(f"{RULE}    extra: {{nvidia.com/gpu: -1}}", ":4: rules.0.extra.nvidia.com/gpu: ", id="below 0"),
-        pytest.param(f"{RULE}    extra: {{nvidia.com/gpu: 0.5}}", ":4: rules.0.extra", id="half a card"),
-        pytest.param(f"{RULE}    limit: {{cpu: 1}}", ":4: not YAML: 'limit' is there twice", id="a field twice"),
-        pytest.param(RULE.replace("2Gi", "!!int x"), ":1: not YAML", id="a tag that the value does not fit"),
-    ],
-)
-def test_a_mistake_is_refused_with_file_line_and_field(text: str, said: str) -> None:
-    with pytest.raises(PolicyInvalid) as refused:
-        parse_policy(text, "resources.yaml")
-    assert f"resources.yaml{said}" in refused.value.admin_text
-    assert parse_policy(RULE, "resources.yaml").rules
-
-
-def test_every_mistake_is_said_at_once() -> None:
-    with pytest.raises(PolicyInvalid) as refused:
-        policy("rules: [{name: a, limit: {cpu: x}}, {name: b, limits: {}}]")
-    assert len(refused.value.admin_text.splitlines()) == 2
-
-
-WHO: list[dict[str, Any]] = [
+WHOM: list[dict[str, object]] = [
     {},
-    {"users": {"gstaff"}},
-    {"users": {"guser"}},
-    {"groups": {"ocfstaff"}},
-    {"groups": {"ocfroot"}},
+    {"users": USERS},
+    {"users": OTHERS},
+    {"groups": frozenset({"ocfstaff"})},
+    {"groups": frozenset({"ocfroot"})},
+    {"servers": frozenset({"gpu"})},
     {"until": date(2020, 1, 1)},
 ]
-WHAT: list[dict[str, Any]] = [
+CORES = st.integers(1, 8).map(Cores)
+BYTES = st.integers(1, 8).map(Bytes)
+VALUES: st.SearchStrategy[Mapping[str, Value]] = st.fixed_dictionaries(
     {},
-    {"guarantee": {"cpu": 2, "memory": "2Gi"}},
-    {"limit": {"cpu": 1, "memory": "1Gi"}},
-    {"limit": {"memory": "3Gi"}, "extra": {"a/b": 1}},
-    {"guarantee": {"memory": "1Gi"}, "limit": {"memory": "4Gi"}, "extra": {"a/b": 0, "c/d": 2}},
-]
-RULES = [Rule(name="r", **who, **what) for who in WHO for what in WHAT]
-POLICIES = st.lists(st.sampled_from(RULES), max_size=6).map(
-    lambda rules: Policy(tuple((rule, f"rule {index}") for index, rule in enumerate(rules)))
+    optional={
+        CPU_GUARANTEE: CORES,
+        CPU_LIMIT: CORES,
+        MEMORY_GUARANTEE: BYTES,
+        MEMORY_LIMIT: BYTES,
+        SHARED_MEMORY: BYTES,
+        GPU: st.integers(0, 8),
+        f"{NODE_LABEL}disk": st.sampled_from(["ssd", "tape"]),
+    },
 )
+RULES = st.lists(st.tuples(VALUES, st.sampled_from(WHOM)), max_size=6).map(
+    lambda given: tuple(rule(str(index), values, **whom) for index, (values, whom) in enumerate(given) if values)
+)
+CEILINGS: st.SearchStrategy[Mapping[str, Number]] = st.fixed_dictionaries(
+    {}, optional={CPU_LIMIT: CORES, MEMORY_LIMIT: BYTES, SHARED_MEMORY: BYTES, GPU: st.integers(0, 8)}
+)
+PROFILES = VALUES
+SERVERS = st.sampled_from(["", "gpu"])
 
 
-def decide(some: Policy, defaults: Resources = NOTHING) -> Resources:
-    return some.resources_for(GSTAFF, TODAY, defaults)
+@given(RULES, SERVERS)
+def test_order_is_the_whole_semantics(rules: tuple[Rule, ...], server: str) -> None:
+    """Each value is that of the last rule that means the account and says it."""
+    meant = [one for one in rules if one.means(GSTAFF, server, TODAY)]
+    expected: dict[str, Value] = {}
+    for one in meant:
+        expected |= one.values
+    assert values(decide(*rules, server=server)) == expected
+    assert decide(*meant, server=server) == decide(*rules, server=server), "rules for others change nothing"
 
 
-@given(POLICIES)
-def test_a_guarantee_never_ends_above_its_limit(some: Policy) -> None:
-    resources = decide(some)
-    for guarantee, limit in (
-        (resources.cpu_guarantee, resources.cpu_limit),
-        (resources.memory_guarantee, resources.memory_limit),
-    ):
-        assert not (guarantee and limit) or guarantee.value <= limit.value
+@given(RULES, SERVERS)
+def test_applying_it_twice_is_applying_it_once(rules: tuple[Rule, ...], server: str) -> None:
+    once = decide(*rules, server=server)
+    assert values(decide(*rules, server=server, defaults=once)) == values(once)
+    assert values(decide(*rules, *rules, server=server)) == values(once)
 
 
-@given(POLICIES)
-def test_applying_it_twice_is_applying_it_once(some: Policy) -> None:
-    once = decide(some)
-    assert values(decide(some, once)) == values(once)
-    assert decide(Policy(some.rules + some.rules)) == once
+@given(RULES, PROFILES, CEILINGS, SERVERS)
+def test_nothing_exceeds_the_ceiling_and_no_guarantee_its_limit(
+    rules: tuple[Rule, ...], profile: Mapping[str, Value], ceiling: Mapping[str, Number], server: str
+) -> None:
+    policy = Policy(rules, ceiling)
+    given = policy.resources_for(GSTAFF, server, TODAY, NOTHING)
+    found = policy.limited(given.override(profile, "profile"))
+    for name, most in ceiling.items():
+        number = found.number(name)
+        assert number is None or number <= most
+    for guarantee, limit in BOUNDS:
+        least, most_of_it = found.number(guarantee), found.number(limit)
+        assert least is None or most_of_it is None or least <= most_of_it
+        if limit in ceiling:
+            assert most_of_it is not None, "what has a ceiling has a limit"
+    assert policy.limited(found) == found, "limiting twice is limiting once"
 
 
-@given(POLICIES)
-def test_the_last_rule_that_says_anything_decides(some: Policy) -> None:
-    meant = [rule for rule, _ in some.rules if rule.applies_to(GSTAFF, TODAY)]
-    said = [rule.limit.memory for rule in meant if rule.limit.memory is not None]
-    limit = decide(some).memory_limit
-    assert (limit.value if limit else None) == (said[-1] if said else None)
+@given(RULES, PROFILES)
+def test_without_a_ceiling_a_profile_has_the_last_word_but_for_guarantees(
+    rules: tuple[Rule, ...], profile: Mapping[str, Value]
+) -> None:
+    found = Policy(rules).limited(decide(*rules).override(profile, "profile"))
+    guarantees = {guarantee for guarantee, _ in BOUNDS}
+    for name, value in profile.items():
+        if name not in guarantees:
+            assert found.decided[name].value == value
 
 
-@given(POLICIES)
-def test_rules_for_others_change_nothing(some: Policy) -> None:
-    mine = Policy(tuple((rule, origin) for rule, origin in some.rules if rule.applies_to(GSTAFF, TODAY)))
-    assert decide(mine) == decide(some)
-
-
-def values(resources: Resources) -> Resources:
-    """*resources* without their origins."""
-
-    def bare(amount: Amount | None) -> Amount | None:
-        return replace(amount, origin="") if amount else None
-
-    return Resources(
-        cpu_guarantee=bare(resources.cpu_guarantee),
-        cpu_limit=bare(resources.cpu_limit),
-        memory_guarantee=bare(resources.memory_guarantee),
-        memory_limit=bare(resources.memory_limit),
-        extra={name: replace(amount, origin="") for name, amount in resources.extra.items()},
-    )
+@given(RULES, st.integers(0, 5))
+def test_every_history_ends_with_the_first_word(rules: tuple[Rule, ...], before: int) -> None:
+    defaults = Resources({CPU_LIMIT: Decided(Cores(Decimal(before + 1)), "default")})
+    history = list(decide(*rules, defaults=defaults).decided[CPU_LIMIT].history())
+    said = [one.origin for one in rules if CPU_LIMIT in one.values and one.means(GSTAFF, "", TODAY)]
+    assert [one.origin for one in history] == [*reversed(said), "default"]

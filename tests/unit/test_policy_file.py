@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
 from ocfspawner.errors import PolicyInvalid
 from ocfspawner.policy_file import load_policy
@@ -19,7 +20,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def rule_in(path: Path) -> str:
-    return load_policy(str(path), LOG).rules[0][0].name
+    return load_policy(str(path), LOG).rules[0].name
 
 
 def test_a_change_is_seen(path: Path) -> None:
@@ -47,7 +48,7 @@ def test_a_config_map_that_is_swapped_whole_is_seen(path: Path) -> None:
 @pytest.mark.parametrize(
     ("bad", "said"),
     [
-        pytest.param(b"rules: [{name: x, limits: {}}]", "unknown field 'limits'", id="an unknown field"),
+        pytest.param(b"rules: [{name: x, limits: {}}]", "limits: there is no such field", id="an unknown field"),
         pytest.param(b"rules: [", "not YAML", id="no YAML"),
         pytest.param(b"rules: [{name: x, until: 2026-02-30}]", "rules.0.until", id="no day"),
         pytest.param(b"\xff\xfe\xff", "codec can't decode", id="no text"),
@@ -91,6 +92,24 @@ def test_a_mistake_is_logged_once_for_each_version(path: Path, caplog: pytest.Lo
     for _ in range(5):
         rule_in(path)
     assert len(caplog.records) == 1
+
+
+def failures() -> float:
+    return REGISTRY.get_sample_value("ocfspawner_policy_reload_failures_total") or 0
+
+
+def test_each_bad_version_of_the_file_is_counted(path: Path) -> None:
+    path.write_text(GOOD)
+    rule_in(path)
+    before = failures()
+    for text in ("rules: [{name: x, limits: {}}]", "rules: ["):
+        path.write_text(text)
+        for _ in range(3):
+            rule_in(path)
+    assert failures() == before + 2
+    path.write_text(BETTER)
+    rule_in(path)
+    assert failures() == before + 2
 
 
 def test_two_files_are_two_policies(path: Path) -> None:

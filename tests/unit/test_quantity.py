@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocfspawner.quantity import format_cpu, format_memory, parse_cpu, parse_memory
+from ocfspawner.quantity import Bytes, Cores, parse_cpu, parse_memory
 
 
 @pytest.mark.parametrize(
@@ -107,14 +107,14 @@ def test_a_fraction_of_a_decimal_unit_is_not_advised() -> None:
 
 @given(st.integers(1, 10**8).map(lambda milli: Decimal(milli) / 1000))
 def test_cpu_survives_the_round_trip(cores: Decimal) -> None:
-    assert parse_cpu(format_cpu(cores)) == cores
+    assert parse_cpu(str(Cores(cores))) == cores
 
 
 @given(
     st.integers(1, 10**18 - 1) | st.integers(1, 2**12).flatmap(lambda n: st.sampled_from([n << 10, n << 30, n << 40]))
 )
 def test_memory_survives_the_round_trip(size: int) -> None:
-    assert parse_memory(format_memory(size)) == size
+    assert parse_memory(str(Bytes(size))) == size
 
 
 @given(st.text(max_size=12))

@@ -1,6 +1,7 @@
 """The seams with KubeSpawner, without a Hub."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -108,17 +109,96 @@ async def test_rules_decide_and_the_server_is_told(directory: FakeDirectory, tmp
     policy.write_text("rules: [{name: staff, groups: [ocfstaff], limit: {cpu: 500m, memory: 2Gi}, extra: {a/b: 1}}]")
     pod = await decided(spawner(directory, cpu_limit=4, cpu_guarantee=0.1, policy_file=str(policy)))
     assert notebook(pod)["resources"] == {
-        "limits": {"cpu": 0.5, "memory": 2**31, "a/b": "1"},
-        "requests": {"cpu": 0.1, "a/b": "1"},
+        "limits": {"cpu": "500m", "memory": "2Gi", "a/b": "1"},
+        "requests": {"cpu": "100m", "a/b": "1"},
     }
     assert environment(pod)["MEM_LIMIT"] == str(2**31)
     assert environment(pod)["CPU_LIMIT"] == "0.5"
     assert pod["metadata"]["annotations"]["ocfspawner.ocf.io/resources"].splitlines() == [
-        "cpu guarantee 100m (KubeSpawner.cpu_guarantee)",
-        "cpu limit 500m (resources.yaml:1 rule “staff”)",
-        "memory limit 2Gi (resources.yaml:1 rule “staff”)",
-        "a/b 1 (resources.yaml:1 rule “staff”)",
+        "cpu guarantee 100m: KubeSpawner.cpu_guarantee",
+        "cpu limit 500m: resources.yaml:1 rule “staff”",
+        "extra a/b 1: resources.yaml:1 rule “staff”",
+        "memory limit 2Gi: resources.yaml:1 rule “staff”",
     ]
+
+
+EVERYTHING = """\
+rules:
+  - name: everyone
+    guarantee: {cpu: 1, memory: 1Gi, ephemeral-storage: 1Gi}
+    limit: {cpu: 2, memory: 2Gi, ephemeral-storage: 2Gi}
+    extra: {nvidia.com/gpu: 1}
+    shm: 1Gi
+    node_selector: {disk: ssd}
+    tolerations: [{key: gpu, value: a, effect: NoSchedule}, {key: spot}]
+"""
+
+
+async def test_everything_that_a_rule_can_give_reaches_the_pod(directory: FakeDirectory, tmp_path: Path) -> None:
+    policy = tmp_path / "resources.yaml"
+    policy.write_text(EVERYTHING)
+    spec = (pod := await decided(spawner(directory, policy_file=str(policy))))["spec"]
+    assert notebook(pod)["resources"] == {
+        "requests": {"cpu": "1", "memory": "1Gi", "ephemeral-storage": "1Gi", "nvidia.com/gpu": "1"},
+        "limits": {"cpu": "2", "memory": "2Gi", "ephemeral-storage": "2Gi", "nvidia.com/gpu": "1"},
+    }
+    assert {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}} in spec["volumes"]
+    assert {"name": "shm", "mountPath": "/dev/shm"} in notebook(pod)["volumeMounts"]
+    assert spec["nodeSelector"] == {"disk": "ssd"}
+    assert spec["tolerations"] == [
+        {"key": "gpu", "operator": "Equal", "value": "a", "effect": "NoSchedule"},
+        {"key": "spot", "operator": "Exists"},
+    ]
+
+
+@pytest.mark.parametrize(
+    "greed",
+    [
+        pytest.param({"mem_limit": "64G", "cpu_limit": 32, "mem_guarantee": "64G"}, id="the traits"),
+        pytest.param(
+            {"extra_container_config": {"resources": {"limits": {"memory": "64Gi"}}}}, id="the container's own"
+        ),
+        pytest.param({"extra_resource_limits": {"nvidia.com/gpu": "8"}}, id="cards"),
+        pytest.param({"extra_resource_limits": {"memory": "64Gi", "cpu": "32"}}, id="memory as an extra"),
+    ],
+)
+async def test_no_profile_exceeds_the_ceiling(directory: FakeDirectory, tmp_path: Path, greed: dict[str, Any]) -> None:
+    policy = tmp_path / "resources.yaml"
+    policy.write_text("ceiling: {cpu: 2, memory: 4Gi, extra: {nvidia.com/gpu: 1}}")
+    profiles = [{"display_name": "Greedy", "slug": "greedy", "kubespawner_override": greed}]
+    pod = await decided(spawner(directory, {"profile": "greedy"}, policy_file=str(policy), profile_list=profiles))
+    resources = notebook(pod)["resources"]
+    assert (resources["limits"]["memory"], resources["limits"]["cpu"]) == ("4Gi", "2")
+    assert resources["limits"].get("nvidia.com/gpu", "0") in "01"
+    for name, amount in resources["requests"].items():
+        assert amount == resources["limits"][name], "no request above its limit"
+    assert (environment(pod)["MEM_LIMIT"], environment(pod)["CPU_LIMIT"]) == (str(2**32), "2.0")
+
+
+async def test_a_server_of_its_own_name_has_rules_of_its_own(directory: FakeDirectory, tmp_path: Path) -> None:
+    policy = tmp_path / "resources.yaml"
+    policy.write_text("rules: [{name: gpu, servers: [gpu], limit: {memory: 8Gi}}]")
+    some = spawner(directory, policy_file=str(policy))
+    assert not notebook(await decided(some))["resources"]["limits"]
+    some.orm_spawner = SimpleNamespace(name="gpu", server=None)
+    assert notebook(await decided(some))["resources"]["limits"] == {"memory": "8Gi"}
+
+
+async def test_starting_again_accumulates_nothing(directory: FakeDirectory, tmp_path: Path) -> None:
+    policy = tmp_path / "resources.yaml"
+    policy.write_text(EVERYTHING)
+    profiles = [
+        {"display_name": "A", "slug": "a", "kubespawner_override": {"mem_limit": "4G", "environment": {"A": "1"}}},
+        {"display_name": "B", "slug": "b", "kubespawner_override": {"cpu_limit": 1}},
+    ]
+    some = spawner(directory, policy_file=str(policy), profile_list=profiles)
+    seen: dict[str, Any] = {}
+    for _ in range(3):
+        for choice in ("a", "b"):
+            some.user_options = {"profile": choice}
+            pod = await decided(some)
+            assert seen.setdefault(choice, pod) == pod
+    assert seen["a"] != seen["b"]
 
 
 async def test_deleting_a_user_deletes_no_claim(directory: FakeDirectory, cluster: FakeCluster) -> None:

@@ -23,7 +23,7 @@ async def chosen(directory: FakeDirectory, **override: Any) -> dict[str, Any]:
 async def test_a_profile_can_change_image_and_resources(directory: FakeDirectory) -> None:
     pod = await chosen(directory, image="large:2", mem_limit="8G", environment={"A": "b"}, node_selector={"c": "d"})
     assert notebook(pod)["image"] == "large:2"
-    assert notebook(pod)["resources"]["limits"] == {"memory": 2**33}
+    assert notebook(pod)["resources"]["limits"] == {"memory": "8Gi"}
     assert (environment(pod)["MEM_LIMIT"], environment(pod)["A"]) == (str(2**33), "b")
     assert pod["spec"]["nodeSelector"] == {"c": "d"}
 

@@ -1,5 +1,6 @@
 """Resources to and from KubeSpawner's traits."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import pytest
@@ -8,43 +9,98 @@ from hypothesis import strategies as st
 from jupyterhub.traitlets import ByteSpecification
 from kubespawner import KubeSpawner
 
-from ocfspawner.policy import Amount, Resources
-from ocfspawner.traits import RESOURCE_TRAITS, configured_resources, resource_traits
+from ocfspawner import traits
+from ocfspawner.quantity import Bytes, Cores
+from ocfspawner.resources import (
+    CPU_GUARANTEE,
+    CPU_LIMIT,
+    MEMORY_GUARANTEE,
+    MEMORY_LIMIT,
+    SHARED_MEMORY,
+    Decided,
+    Resources,
+    Value,
+)
+from ocfspawner.traits import RESOURCE_TRAITS
 
 from .support import Traits
 
+GPU = "extra nvidia.com/gpu"
+
+
+def resources(values: Mapping[str, Value]) -> Resources:
+    return Resources({name: Decided(value, "test") for name, value in values.items()})
+
+
+def values(some: Resources) -> Mapping[str, Value]:
+    return {name: decided.value for name, decided in some.decided.items()}
+
 
 def test_what_is_configured_is_the_tier_below_every_rule() -> None:
-    configured = Traits(cpu_guarantee=0.1, cpu_limit=2.0, mem_guarantee=2**28, mem_limit=2**30)
-    assert configured_resources(configured) == Resources(
-        cpu_guarantee=Amount(Decimal("0.1"), "KubeSpawner.cpu_guarantee"),
-        cpu_limit=Amount(Decimal("2.0"), "KubeSpawner.cpu_limit"),
-        memory_guarantee=Amount(2**28, "KubeSpawner.mem_guarantee"),
-        memory_limit=Amount(2**30, "KubeSpawner.mem_limit"),
+    configured = traits.configured(
+        Traits(
+            cpu_guarantee=0.1, cpu_limit=2.0, mem_guarantee=2**28, mem_limit=2**30, extra_resource_limits={"a/b": "1"}
+        )
     )
-    assert next(configured_resources(configured).describe()) == "cpu guarantee 100m (KubeSpawner.cpu_guarantee)"
+    assert configured.decided == {
+        CPU_GUARANTEE: Decided(Cores("0.1"), "KubeSpawner.cpu_guarantee"),
+        CPU_LIMIT: Decided(Cores("2.0"), "KubeSpawner.cpu_limit"),
+        MEMORY_GUARANTEE: Decided(2**28, "KubeSpawner.mem_guarantee"),
+        MEMORY_LIMIT: Decided(2**30, "KubeSpawner.mem_limit"),
+        "extra a/b": Decided(1, "KubeSpawner.extra_resource_limits"),
+    }
+    assert next(configured.describe()) == "cpu guarantee 100m: KubeSpawner.cpu_guarantee"
 
 
 def test_what_is_not_configured_is_left_to_the_cluster() -> None:
-    nothing = configured_resources(Traits())
-    assert nothing == Resources()
-    assert resource_traits(nothing, Traits()) == {
-        **dict.fromkeys(RESOURCE_TRAITS[:4]),
-        "extra_resource_guarantees": {},
-        "extra_resource_limits": {},
-    }
+    some = Traits()
+    assert traits.configured(some) == Resources()
+    traits.write(some, Resources())
+    assert some == Traits()
 
 
-def test_extra_resources_come_on_top_of_the_configured_ones() -> None:
-    configured = Traits(extra_resource_limits={"a/b": "1", "c/d": "1"}, extra_resource_guarantees={"e/f": "2"})
-    decided = resource_traits(Resources(extra={"a/b": Amount(3, "rule")}), configured)
-    assert decided["extra_resource_limits"] == {"a/b": "3", "c/d": "1"}
-    assert decided["extra_resource_guarantees"] == {"a/b": "3", "e/f": "2"}
-    assert configured.extra_resource_limits == {"a/b": "1", "c/d": "1"}, "the configuration is not touched"
+def test_amounts_are_written_as_plain_numbers() -> None:
+    """The server's MEM_LIMIT is what str() makes of the trait."""
+    some = Traits()
+    traits.write(some, resources({CPU_LIMIT: Cores("1.5"), MEMORY_LIMIT: Bytes(2**30), GPU: 2}))
+    assert (repr(some.cpu_limit), str(some.mem_limit)) == ("1.5", "1073741824")
+    assert some.extra_resource_limits == some.extra_resource_guarantees == {"nvidia.com/gpu": "2"}
+
+
+def test_a_profile_s_changes_are_read_back_with_its_name() -> None:
+    before = resources({CPU_LIMIT: Cores(1), MEMORY_LIMIT: Bytes(2**30), GPU: 1, SHARED_MEMORY: Bytes(2**20)})
+    some = Traits()
+    traits.write(some, before)
+    some.mem_limit = 2**33
+    some.extra_resource_limits = some.extra_resource_guarantees = {}
+    after = traits.rechosen(some, before, "profile “large”")
+    assert values(after) == {CPU_LIMIT: 1, MEMORY_LIMIT: 2**33, SHARED_MEMORY: 2**20}
+    assert after.decided[MEMORY_LIMIT] == Decided(2**33, "profile “large”", Decided(2**30, "test"))
+    assert after.decided[CPU_LIMIT].origin == "test"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        pytest.param("ephemeral-storage", "10G", 10**10, id="what JupyterHub does not read is Kubernetes' G"),
+        pytest.param("ephemeral-storage", "10Gi", 10 * 2**30, id="Gi"),
+        pytest.param("ephemeral-storage", "1e9", "1e9", id="what we can't read goes through"),
+        pytest.param("memory", "1G", 10**9, id="memory among the extras is the memory limit"),
+        pytest.param("cpu", "1500m", Decimal("1.5"), id="and cpu the cpu limit"),
+    ],
+)
+def test_extras_are_kubernetes_quantities(name: str, text: str, value: object) -> None:
+    some = Traits(extra_resource_limits={name: text})
+    configured = traits.configured(some)
+    assert values(configured) == {f"{name} limit": value}
+    traits.write(some, configured)
+    assert values(traits.configured(some)) == values(configured)
 
 
 def test_exactly_these_traits_are_decided() -> None:
-    assert set(resource_traits(Resources(), Traits())) == set(RESOURCE_TRAITS)
+    some = Traits()
+    traits.write(some, Resources())
+    assert set(vars(some)) == set(RESOURCE_TRAITS)
     assert all(KubeSpawner.class_traits()[name].metadata.get("config") for name in RESOURCE_TRAITS)
 
 
@@ -64,10 +120,15 @@ def test_kubespawner_reads_suffixes_as_powers_of_1024(written: object, size: int
 AMOUNTS = st.none() | st.integers(1, 10**9)
 
 
-@given(cpu=AMOUNTS, memory=AMOUNTS)
-def test_there_and_back_is_where_it_was(cpu: int | None, memory: int | None) -> None:
-    resources = Resources(
-        cpu_limit=Amount(Decimal(cpu) / 1000, "KubeSpawner.cpu_limit") if cpu else None,
-        memory_guarantee=Amount(memory, "KubeSpawner.mem_guarantee") if memory else None,
-    )
-    assert configured_resources(Traits(**resource_traits(resources, Traits()))) == resources
+@given(cpu=AMOUNTS, memory=AMOUNTS, cards=st.none() | st.integers(0, 9))
+def test_there_and_back_is_where_it_was(cpu: int | None, memory: int | None, cards: int | None) -> None:
+    given: dict[str, Value | None] = {
+        CPU_LIMIT: cpu and Cores(Decimal(cpu) / 1000),
+        MEMORY_GUARANTEE: memory and Bytes(memory),
+        GPU: cards,
+    }
+    some = Traits()
+    before = resources({name: value for name, value in given.items() if value is not None})
+    traits.write(some, before)
+    assert values(traits.configured(some)) == values(before)
+    assert traits.rechosen(some, before, "nobody") == before

@@ -1,0 +1,172 @@
+"""What can be looked at in the Hub's own pod: configuration, policy, images, secrets, database."""
+
+import binascii
+import logging
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ocfspawner.policy_file import load_policy
+
+if TYPE_CHECKING:
+    from ocfspawner.cli.hub import Hub
+
+_RANDOM = "openssl rand -hex 32"
+_COOKIE_BYTES = 32
+_TOKEN_CHARACTERS = 32
+_DATABASE_SECONDS = 10
+
+_NAME = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_IMAGE = re.compile(
+    rf"(?P<host>[A-Za-z0-9.-]+(?::[0-9]+)?/)?{_NAME}(?:/{_NAME})*(?P<tag>:[\w][\w.-]{{0,127}})?(?P<digest>@sha256:[0-9a-f]{{64}})?"
+)
+"""The grammar of an image's name, as registries have it."""
+
+
+class State(Enum):
+    """How a check ended."""
+
+    FINE = "ok"
+    DOUBTFUL = "??"
+    BAD = "BAD"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One line of the table."""
+
+    name: str
+    state: State
+    detail: str
+    cure: str = ""
+
+
+def policy(hub: "Hub") -> Iterator[Result]:
+    """Whether the policy file is valid, and does something."""
+    from ocfspawner.cli.policy import remarks
+
+    path = hub.config.OCFSpawner.get("policy_file", "")
+    if not path:
+        yield Result("policy", State.DOUBTFUL, "no file", "Set c.OCFSpawner.policy_file, if people are to differ.")
+        return
+    found = load_policy(path, logging.getLogger())
+    yield Result("policy", State.FINE, f"{path}: {len(found.rules)} rules")
+    for remark in remarks(found, date.today()):
+        yield Result("policy", State.DOUBTFUL, remark, "Remove it, or move it.")
+
+
+def images(hub: "Hub") -> Iterator[Result]:
+    """Whether each image that is configured can be named."""
+    section = hub.config.KubeSpawner
+    profiles = section.get("profile_list") or []
+    named = [section.get("image"), hub.config.OCFSpawner.get("home_check_image") or None]
+    if not callable(profiles):
+        named += [(profile.get("kubespawner_override") or {}).get("image") for profile in _profiles(profiles)]
+    for image in dict.fromkeys(image for image in named if image):
+        yield _image(str(image))
+
+
+def _profiles(profiles: Any) -> Sequence[Mapping[str, Any]]:
+    return list(profiles.values()) if isinstance(profiles, Mapping) else list(profiles)
+
+
+def _image(image: str) -> Result:
+    match = _IMAGE.fullmatch(image)
+    if not match:
+        return Result("image", State.BAD, f"{image!r} is no name of an image", "Write registry/name:tag.")
+    if not match["digest"] and match["tag"] in (None, ":latest"):
+        cure = "Name a tag or a digest, so that all servers run the same."
+        return Result("image", State.DOUBTFUL, f"{image}: whatever is the latest", cure)
+    return Result("image", State.FINE, image)
+
+
+def cookie_secret(hub: "Hub") -> Iterator[Result]:
+    """Whether the secret that signs log-ins is there and long enough; it is never shown."""
+    name = "cookie secret"
+    section = hub.config.JupyterHub
+    file = Path(section.get("cookie_secret_file", "jupyterhub_cookie_secret"))
+    try:
+        secret, source = _cookie_secret(section, file)
+    except (OSError, ValueError) as error:
+        yield Result(name, State.BAD, f"{file}: {error}", f"Put there what `{_RANDOM}` prints.")
+        return
+    if secret is None:
+        cure = f"Put what `{_RANDOM}` prints into {file}, or all are logged out when the Hub starts anew."
+        yield Result(name, State.BAD, "there is none, so the Hub makes one up", cure)
+    elif len(secret) != _COOKIE_BYTES:
+        yield Result(name, State.BAD, f"{len(secret)} bytes, from {source}", f"Use 32: `{_RANDOM}`.")
+    else:
+        yield Result(name, State.FINE, f"32 bytes, from {source}")
+
+
+def _cookie_secret(section: Mapping[str, Any], file: Path) -> tuple[bytes | None, str]:
+    """In JupyterHub's order (jupyterhub 6.1.1, app.py:1858): configuration, environment, file."""
+    if section.get("cookie_secret"):
+        return bytes(section["cookie_secret"]), "the configuration"
+    if os.environ.get("JPY_COOKIE_SECRET"):
+        return binascii.a2b_hex(os.environ["JPY_COOKIE_SECRET"]), "JPY_COOKIE_SECRET"
+    if not file.exists():
+        return None, ""
+    if file.stat().st_mode & stat.S_IRWXO:
+        raise ValueError("anybody can read it, and the Hub refuses it")
+    return binascii.a2b_hex(file.read_text(encoding="ascii").strip()), str(file)
+
+
+def proxy_token(hub: "Hub") -> Iterator[Result]:
+    """Whether Hub and proxy have a token; it is never shown."""
+    token = hub.config.ConfigurableHTTPProxy.get("auth_token") or os.environ.get("CONFIGPROXY_AUTH_TOKEN") or ""
+    name, cure = "proxy token", f"Give proxy and Hub what `{_RANDOM}` prints."
+    if not token:
+        managed = hub.config.ConfigurableHTTPProxy.get("should_start", True)
+        state = State.DOUBTFUL if managed else State.BAD
+        yield Result(name, state, "there is none", cure)
+    elif len(str(token)) < _TOKEN_CHARACTERS:
+        yield Result(name, State.BAD, f"{len(str(token))} characters", cure)
+    else:
+        yield Result(name, State.FINE, f"{len(str(token))} characters")
+
+
+def database(hub: "Hub") -> Iterator[Result]:
+    """Whether the Hub's database can be reached, and has the tables of this JupyterHub."""
+    from jupyterhub.orm import DatabaseSchemaMismatch, check_db_revision
+    from sqlalchemy import create_engine, make_url, text
+    from sqlalchemy.exc import SQLAlchemyError
+
+    name = "database"
+    url = make_url(hub.config.JupyterHub.get("db_url") or "sqlite:///jupyterhub.sqlite")
+    shown = url.render_as_string(hide_password=True)
+    if url.drivername.startswith("sqlite"):
+        if url.database and not Path(url.database).exists():
+            yield Result(name, State.DOUBTFUL, f"{shown} is not there yet", "The Hub makes it at its first start.")
+            return
+        arguments: dict[str, Any] = {}
+    else:
+        arguments = {"connect_timeout": _DATABASE_SECONDS}
+    try:
+        engine = create_engine(url, connect_args=arguments)
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+        check_db_revision(engine)
+    except DatabaseSchemaMismatch as error:
+        yield Result(name, State.BAD, f"{shown}: {' '.join(str(error).split())}", "c.JupyterHub.upgrade_db = True")
+    except (SQLAlchemyError, OSError, ImportError) as error:
+        said = " ".join(str(getattr(error, "orig", None) or error).split())[:300]
+        yield Result(name, State.BAD, f"{shown}: {said}", "Look at c.JupyterHub.db_url and at the server.")
+    else:
+        yield Result(name, State.FINE, shown)
+
+
+LOOKS: Sequence[tuple[str, Callable[["Hub"], Iterator[Result]]]] = (
+    ("policy", policy),
+    ("image", images),
+    ("cookie secret", cookie_secret),
+    ("proxy token", proxy_token),
+    ("database", database),
+)
+"""Each may block."""

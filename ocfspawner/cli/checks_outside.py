@@ -1,0 +1,171 @@
+"""What has to be asked of others: the directory's servers, and the API server."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ocfspawner.account import Account, Group
+from ocfspawner.cli import detached
+from ocfspawner.cli import hub as hubs
+from ocfspawner.cli.checks import Result, State
+from ocfspawner.cli.cluster import ApiRefused, Cluster
+from ocfspawner.cli.diagnosis import CURES, creation_refused
+from ocfspawner.directory.client import Answer, Source
+from ocfspawner.errors import DirectoryError, LoginRefused
+
+if TYPE_CHECKING:
+    from ocfspawner.directory.schema import Schema
+    from ocfspawner.directory.settings import DirectorySettings, ServerAddress
+
+_SOON = 14
+"""Days before its end when a certificate is worth a word."""
+
+_NOBODY = "ocfspawner-check"
+"""Whom the directory is asked for, and for whom a pod is tried; no matter if somebody is named so."""
+
+_NEEDED = (
+    ("list", "pods", "", "to see servers"),
+    ("watch", "pods", "", "to see servers"),
+    ("create", "pods", "", "to start servers"),
+    ("delete", "pods", "", "to stop servers"),
+    ("list", "events", "", "for the progress page"),
+    ("watch", "events", "", "for the progress page"),
+)
+_USEFUL = (
+    ("get", "pods", "log", "for the log in `ocfspawner spawn`"),
+    ("get", "persistentvolumeclaims", "", "for `ocfspawner check` to see the claim of the homes"),
+)
+
+
+# -- the directory ---------------------------------------------------------------------------
+
+
+async def directory(hub: hubs.Hub) -> Iterable[Result]:
+    """Whether each server answers, and how long its certificate lasts."""
+    if not hub.directory.configured:
+        return [Result("directory", State.BAD, "none is configured", "Set c.LDAPDirectory.urls.")]
+    settings = hub.directory.settings()
+    return await asyncio.gather(*(asyncio.to_thread(_server, address, settings) for address in settings.servers))
+
+
+def _server(address: "ServerAddress", settings: "DirectorySettings") -> Result:
+    """Connect, bind and search, as the client does."""
+    from ocfspawner.directory.connection import ConnectionLost, ServerConnection
+
+    name, began = "directory", time.monotonic()
+    connection = None
+    try:
+        connection = ServerConnection(address, settings)
+        connection.open()
+        connection.bind()
+        schema = settings.schema
+        connection.search(schema.people_base, schema.person_filter(_NOBODY), schema.person_attributes)
+        connection.search(schema.group_base, schema.group_filter(_NOBODY, "", {}), schema.group_attributes)
+        days = connection.certificate_days
+    except DirectoryError as error:
+        return Result(name, State.BAD, error.admin_text, CURES.get(error.reason, ""))
+    except ConnectionLost as error:
+        return Result(name, State.BAD, str(error), CURES["directory-unreachable"])
+    finally:
+        if connection:
+            connection.close()
+    answer = f"{address} answers in {(time.monotonic() - began) * 1000:.0f} ms"
+    if days is None:
+        return Result(name, State.DOUBTFUL, f"{answer}, without TLS", "Use ldaps://.")
+    state = State.FINE if days > _SOON else State.DOUBTFUL
+    cure = "" if days > _SOON else "Renew the certificate now."
+    return Result(name, state, f"{answer}, its certificate is valid for {days} days more", cure)
+
+
+# -- the API server --------------------------------------------------------------------------
+
+
+async def rights(hub: hubs.Hub) -> Iterable[Result]:
+    """Whether we have each right that is used."""
+    async with Cluster.of(hub.spawner(_NOBODY)) as cluster:
+        results = [
+            Result("API server", State.FINE, f"answers; people's pods run in the namespace {cluster.namespace}")
+        ]
+        for needed, state in ((_NEEDED, State.BAD), (_USEFUL, State.DOUBTFUL)):
+            for verb, resource, subresource, purpose in needed:
+                what = f"{verb} {resource}{'/' if subresource else ''}{subresource}"
+                allowed = await cluster.may(verb, resource, subresource)
+                finding = what if allowed else f"{what} is not allowed, {purpose}"
+                cure = "" if allowed else "Grant it to the Hub's ServiceAccount in deploy/base/role.yaml."
+                results.append(Result("right", State.FINE if allowed else state, finding, cure))
+    return results
+
+
+async def claims(hub: hubs.Hub) -> Iterable[Result]:
+    """Whether the claim of the homes is there, bound, and for many nodes."""
+    spawner = hub.spawner(_NOBODY)
+    claim = getattr(spawner.homes, "claim", None)
+    if claim is None:
+        return [Result("homes", State.FINE, f"{spawner.homes}: each mounted by itself")]
+    async with Cluster.of(spawner) as cluster:
+        try:
+            found = await cluster.claim(claim)
+        except ApiRefused as refused:
+            if refused.http_status == 403:
+                return [Result("homes", State.DOUBTFUL, f"claim {claim}: we may not look", "See the rights above.")]
+            return [Result("homes", State.BAD, refused.message, "Make the claim, or set c.OCFSpawner.homes.")]
+    return list(_claim(claim, found))
+
+
+def _claim(name: str, claim: Any) -> Iterator[Result]:
+    phase, modes = claim["status"].get("phase"), claim["spec"].get("accessModes") or []
+    if phase != "Bound":
+        yield Result("homes", State.BAD, f"claim {name} is {phase}", "Is there a volume for it?")
+    elif "ReadWriteMany" not in modes:
+        cure = "Use ReadWriteMany, or all servers must run on one node."
+        yield Result("homes", State.DOUBTFUL, f"claim {name} is {', '.join(modes)}", cure)
+    else:
+        yield Result("homes", State.FINE, f"claim {name} is bound, ReadWriteMany")
+
+
+async def pod(hub: hubs.Hub) -> Iterable[Result]:
+    """Whether the API server would take the pod of an account without groups: classes, admission, quota."""
+    hub.directory.answer_from(_Somebody(hub.directory.schema()))
+    decision = await hub.decide(_NOBODY)
+    manifest = await detached.manifest(decision.spawner)
+    async with Cluster.of(decision.spawner) as cluster:
+        try:
+            await cluster.create_pod(manifest, dry_run=True)
+        except ApiRefused as refused:
+            finding = creation_refused(refused)
+            return [Result("pod", State.BAD, finding.sentence, finding.cure)]
+    return [
+        Result("pod", State.FINE, "the API server would create one: schema, classes, admission and quota are fine")
+    ]
+
+
+class _Somebody:
+    """A directory in which everybody is an account without groups."""
+
+    def __init__(self, schema: "Schema") -> None:
+        self._rules = schema.rules
+
+    async def lookup(self, username: str) -> Answer:
+        uid = self._rules.uid_floor
+        home = f"{self._rules.home_prefixes[0]}/{username[0]}/{username[:2]}/{username}"
+        account = Account(username, uid, uid, (Group(username, uid),), home, "/bin/sh")
+        return Answer(account, Source.FILE, 0.0)
+
+    async def authenticate(self, username: str, password: str) -> Account:
+        raise LoginRefused(username, "this is nobody")
+
+    async def usernames(self) -> Sequence[str]:
+        return ()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+QUESTIONS: Sequence[tuple[str, Callable[[hubs.Hub], Awaitable[Iterable[Result]]]]] = (
+    ("directory", directory),
+    ("API server", rights),
+    ("homes", claims),
+    ("pod", pod),
+)
+"""In this order: the last one takes the directory's place."""

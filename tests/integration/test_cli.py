@@ -1,0 +1,251 @@
+"""``ocfspawner`` in the Hub's pod, as an administrator runs it: kubectl exec deploy/hub -- ocfspawner …"""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from .conftest import GGROUP
+from .support import cluster
+from .support.directory import Account
+from .support.people import Person
+from .support.waiting import wait_for
+
+Newcomers = Callable[..., Account]
+
+FINE, REFUSED, INTERRUPTED = 0, 1, 130
+SECONDS = 180
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def in_hub(*command: str, stdin: str | None = None) -> Ended:
+    exec_ = [
+        "kubectl",
+        "--namespace",
+        cluster.NAMESPACE,
+        "exec",
+        *(["--stdin"] if stdin else []),
+        "deployment/hub",
+        "--",
+    ]
+    done = subprocess.run(
+        [*exec_, *command], input=stdin, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def ocfspawner(*arguments: str) -> Ended:
+    return in_hub("ocfspawner", *arguments)
+
+
+def debug_pods() -> list[str]:
+    pods = cluster.get("pods", "--selector", "component=debug-spawn")["items"]
+    return [pod["metadata"]["name"] for pod in pods]
+
+
+def claims() -> set[str]:
+    return {claim["metadata"]["name"] for claim in cluster.get("persistentvolumeclaims")["items"]}
+
+
+def files_of(account: Account) -> str:
+    return cluster.on_node("find", cluster.stored(account.home), "-printf", "%p %u %m %T@\\n", check=False)
+
+
+@pytest.fixture
+def configured() -> Iterator[Callable[[str], str]]:
+    """Writes a configuration in the Hub's pod that goes on from the Hub's own; its path."""
+
+    def write(text: str) -> str:
+        path = "/tmp/test_cli_config.py"
+        whole = f'load_subconfig("/srv/jupyterhub/jupyterhub_config.py")\n{text}\n'
+        assert in_hub("sh", "-c", f"cat >{path}", stdin=whole).status == 0
+        return path
+
+    yield write
+    in_hub("sh", "-c", "rm -f /tmp/test_cli_*")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind() -> Iterator[None]:
+    before = claims()
+    yield
+    assert debug_pods() == []
+    assert claims() == before
+
+
+# -- the debug spawn -------------------------------------------------------------------------
+
+
+def test_a_debug_spawn_of_somebody_who_is_fine(guser: Person) -> None:
+    before, files = cluster.user_pod(guser.name)["metadata"]["uid"], files_of(guser.account)
+    ended = ocfspawner("spawn", guser.name, "--output", "json")
+    found = ended.json
+    assert (ended.status, found["ok"], found["verdict"]["reason"]) == (FINE, True, "fine"), ended
+    assert {check["name"] for check in found["checks"]} >= {"ids", "home", "notebook_dir", "network", "reachable"}
+    names = [phase["name"] for phase in found["phases"]]
+    wanted = ["configuration", "directory", "policy", "created", "scheduled", "home check", "started", "answering"]
+    assert [name for name in names if name in wanted] == wanted
+    assert all(phase["seconds"] >= 0 for phase in found["phases"])
+    assert any(event["reason"] == "Scheduled" for event in found["events"])
+    assert found["log"], "the server's own log"
+    assert cluster.user_pod(guser.name)["metadata"]["uid"] == before, "their own server is left alone"
+    assert files_of(guser.account) == files, "and so is their home"
+
+
+def test_a_debug_spawn_shows_what_it_does_and_ends_with_a_sentence() -> None:
+    ended = ocfspawner("spawn", GGROUP.name)
+    assert ended.status == FINE, ended
+    lines = ended.out.splitlines()
+    assert lines[0] == "Debug spawn of ggroup"
+    assert lines[-1] == "ggroup's server starts and answers."
+    assert "\x1b" not in ended.out, "no colours where there is no terminal"
+    assert cluster.stored(f"{GGROUP.home}/notebooks") not in files_of(GGROUP), "nothing is made in a read-only home"
+
+
+def test_with_the_home_as_a_server_has_it() -> None:
+    try:
+        ended = ocfspawner("spawn", GGROUP.name, "--read-write", "--output", "json")
+        assert ended.status == FINE, ended
+        assert cluster.stored(f"{GGROUP.home}/notebooks") in files_of(GGROUP)
+    finally:
+        cluster.remove_home(GGROUP.home)
+        cluster.make_home(GGROUP.home, GGROUP.uid, GGROUP.gid)
+
+
+def test_a_missing_home(newcomers: Newcomers) -> None:
+    nemo = newcomers("nemo", 40070, home=False)
+    ended = ocfspawner("spawn", nemo.name)
+    assert ended.status == REFUSED
+    sentence, cure = ended.out.splitlines()[-2:]
+    assert sentence == f"The home {nemo.home} of “nemo” does not exist."
+    assert cure == f"Make {nemo.home} on the file server, owned by 40070:1000."
+    assert not cluster.exists(cluster.stored(nemo.home)), "nothing is made in its place"
+    cluster.make_home(nemo.home, nemo.uid, nemo.gid)
+    assert ocfspawner("spawn", nemo.name).status == FINE
+
+
+def test_an_image_that_does_not_exist(configured: Callable[[str], str]) -> None:
+    config = configured('c.KubeSpawner.image = "registry.invalid/no/such:1"')
+    ended = ocfspawner("spawn", GGROUP.name, "-f", config)
+    assert ended.status == REFUSED
+    assert ended.out.splitlines()[-2].startswith("The image registry.invalid/no/such:1 can't be pulled (")
+
+
+def test_a_guarantee_that_fits_no_node(configured: Callable[[str], str]) -> None:
+    config = configured('c.OCFSpawner.policy_file = "/tmp/test_cli_policy.yaml"')
+    policy = "rules:\n  - name: big\n    guarantee: {memory: 900Ti}\n    limit: {memory: 900Ti}\n"
+    in_hub("sh", "-c", "cat >/tmp/test_cli_policy.yaml", stdin=policy)
+    ended = ocfspawner("spawn", GGROUP.name, "-f", config)
+    assert ended.status == REFUSED
+    sentence = "No node has room for 900Ti of memory (decided by test_cli_policy.yaml:2 rule “big”)."
+    assert ended.out.splitlines()[-2] == sentence
+
+
+def test_a_directory_that_is_down(configured: Callable[[str], str]) -> None:
+    config = configured('c.LDAPDirectory.urls = ["ldaps://127.0.0.1:1"]\nc.LDAPDirectory.deadline = 3')
+    ended = ocfspawner("spawn", GGROUP.name, "-f", config)
+    assert ended.status == REFUSED
+    sentence, cure = ended.out.splitlines()[-2:]
+    assert sentence.startswith("The directory can't be reached: ")
+    assert "127.0.0.1:1" in sentence
+    assert cure.startswith("Is the address right")
+    assert "Traceback" not in ended.err
+
+
+def test_somebody_who_is_refused_has_no_pod_at_all() -> None:
+    ended = ocfspawner("spawn", "ofc", "--output", "json")
+    assert (ended.status, ended.json["verdict"]["reason"], ended.json["pod"]) == (REFUSED, "account-disabled", "")
+
+
+@pytest.mark.parametrize("signal", ["INT", "TERM", "HUP"])
+def test_interrupted_half_way(signal: str) -> None:
+    script = "echo $$ >/tmp/test_cli_pid; exec ocfspawner spawn ggroup"
+    command = ["kubectl", "--namespace", cluster.NAMESPACE, "exec", "deployment/hub", "--", "sh", "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as spawn:
+        wait_for("the debug pod", debug_pods)
+        in_hub("sh", "-c", f"kill -{signal} $(cat /tmp/test_cli_pid)")
+        out, _ = spawn.communicate(timeout=60)
+    in_hub("rm", "-f", "/tmp/test_cli_pid")
+    assert spawn.returncode == INTERRUPTED, out
+    assert "interrupted" in out
+    assert debug_pods() == []
+
+
+def test_a_pod_that_is_kept_says_how_to_get_in_and_how_to_remove_it() -> None:
+    ended = ocfspawner("spawn", GGROUP.name, "--keep")
+    (pod,) = debug_pods()
+    try:
+        assert ended.status == FINE
+        assert f"delete pod {pod}" in ended.err
+        assert cluster.kubectl("exec", pod, "--container=notebook", "--", "id", "--user").strip() == str(GGROUP.uid)
+    finally:
+        cluster.kubectl("delete", "pod", pod, "--now")
+
+
+# -- the others ------------------------------------------------------------------------------
+
+
+def test_the_manifest_is_what_the_hub_made(guser: Person) -> None:
+    found = ocfspawner("manifest", guser.name, "--diff", "--output", "json").json
+    assert found["diff"] == []
+
+
+def test_the_api_server_says_what_it_would_refuse(configured: Callable[[str], str]) -> None:
+    assert ocfspawner("manifest", GGROUP.name, "--dry-run").status == FINE
+    config = configured('c.KubeSpawner.extra_pod_config = {"hostNetwork": True}')
+    ended = ocfspawner("manifest", GGROUP.name, "--dry-run", "-f", config, "--output", "json")
+    assert (ended.status, ended.json["reason"]) == (REFUSED, "pod-security")
+
+
+def test_account_and_explain() -> None:
+    account = ocfspawner("account", GGROUP.name, "--output", "json").json
+    assert (account["account"]["uid"], account["answered_by"]) == (GGROUP.uid, "ldap:1636")
+    found = ocfspawner("explain", GGROUP.name, "--output", "json").json
+    assert found["home"]["volume"] == {"persistentVolumeClaim": {"claimName": "homes"}}
+    assert all(one["by"] for one in found["resources"])
+
+
+def test_simulate_over_the_directory_and_the_nodes() -> None:
+    found = ocfspawner("simulate", "--all", "--output", "json").json
+    assert found["accounts"] == found["served"] + len(found["refused"])
+    assert "ofc" in {one["username"] for one in found["refused"]}
+
+
+def test_check_is_green() -> None:
+    ended = ocfspawner("check", "--output", "json")
+    assert ended.status == FINE, [one for one in ended.json["checks"] if one["state"] == "BAD"]
+    names = {one["name"] for one in ended.json["checks"]}
+    assert names >= {
+        "configuration",
+        "policy",
+        "image",
+        "cookie secret",
+        "proxy token",
+        "database",
+        "directory",
+        "pod",
+    }
+
+
+def test_check_says_what_is_bad_and_the_cure(configured: Callable[[str], str]) -> None:
+    config = configured('c.KubeSpawner.image = "NO SUCH"\nc.LDAPDirectory.urls = ["ldaps://127.0.0.1:1"]')
+    ended = ocfspawner("check", "-f", config, "--output", "json")
+    assert ended.status == REFUSED
+    bad = {one["name"]: one["cure"] for one in ended.json["checks"] if one["state"] == "BAD"}
+    assert set(bad) >= {"image", "directory"}
+    assert all(bad.values())
