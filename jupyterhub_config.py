@@ -58,6 +58,8 @@ if proxy_auth_token.exists():
 # Who people are: the directory, asked by the log-in and at each start of a server.
 c.LDAPDirectory.urls = value("LDAP_URLS", "[]")
 c.LDAPDirectory.ca_file = text("LDAP_CA_FILE")  # who signs its certificate; the system's authorities when not set
+c.LDAPDirectory.cache_ttl = value("LDAP_CACHE_TTL", "30")  # seconds until a change there counts here
+c.LDAPDirectory.negative_cache_ttl = value("LDAP_NEGATIVE_CACHE_TTL", "3")  # the same for "no account" and "disabled"
 c.JupyterHub.authenticator_class = "ocfspawner.DirectoryAuthenticator"
 c.Authenticator.allow_all = value("ALLOW_ALL", "true")
 c.Authenticator.admin_users = set(value("ADMIN_USERS", "[]"))

@@ -128,12 +128,12 @@ def test_with_the_home_as_a_server_has_it() -> None:
 
 
 def test_a_missing_home(newcomers: Newcomers) -> None:
-    nemo = newcomers("nemo", 40070, home=False)
+    nemo = newcomers("nemo", home=False)
     ended = ocfspawner("spawn", nemo.name)
     assert ended.status == REFUSED
     sentence, cure = ended.out.splitlines()[-2:]
-    assert sentence == f"The home {nemo.home} of “nemo” does not exist."
-    assert cure == f"Make {nemo.home} on the file server, owned by 40070:1000."
+    assert sentence == f"The home {nemo.home} of “{nemo.name}” does not exist."
+    assert cure == f"Make {nemo.home} on the file server, owned by {nemo.uid}:{nemo.gid}."
     assert not cluster.exists(cluster.stored(nemo.home)), "nothing is made in its place"
     cluster.make_home(nemo.home, nemo.uid, nemo.gid)
     assert ocfspawner("spawn", nemo.name).status == FINE

@@ -4,6 +4,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import requests
+
 from . import cluster
 from .hub import Api, Browser, Refusal, seen_in
 from .waiting import wait_for
@@ -25,7 +27,7 @@ def counted(api: Api, path: str, reason: str) -> Iterator[None]:
 def start_refused(browser: Browser, username: str) -> Refusal:
     """Press the button that starts the server, and see it refused: at once, or at the end of the progress bar."""
     begun = time.monotonic()
-    page = browser.start_server(username)
+    page = _settled(browser, username, browser.start_server(username))
     if page.ok:
         event = browser.wait_for_server(username)
         assert event.get("failed"), f"{username}'s server was to be refused: {event}"
@@ -37,6 +39,20 @@ def start_refused(browser: Browser, username: str) -> Refusal:
     _is_for_people(refusal.text)
     wait_for(f"{username}'s pod to go", lambda: not cluster.user_pods(username), timeout=30)
     return Refusal(refusal.status, refusal.text, seconds)
+
+
+def _settled(browser: Browser, username: str, page: requests.Response) -> requests.Response:
+    """The page, when the Hub has cleared a server away that was refused before the page came."""
+    pages = [page]
+
+    def settled() -> bool:
+        if "is stopping" not in seen_in(pages[-1]).text:
+            return True
+        pages.append(browser.progress_page(username))
+        return False
+
+    wait_for(f"the Hub to clear {username}'s server away", settled, timeout=30)
+    return pages[-1]
 
 
 def log_in_refused(url: str, username: str, password: str) -> Refusal:
