@@ -106,6 +106,16 @@ class FakeDirectory:
         self.closed = True
 
 
+class Clock:
+    """Tells the time that a test sets."""
+
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
 def _values(value: Any) -> tuple[bytes, ...]:
     values = value if isinstance(value, list) else [value]
     return tuple(one if isinstance(one, bytes) else str(one).encode() for one in values)

@@ -11,21 +11,14 @@ from ocfspawner.directory.client import Answer, Source
 from ocfspawner.errors import DirectoryFailed, DirectoryUnreachable, EntryMalformed, NoSuchAccount, Refusal
 
 from .hubless import spawner
-from .support import GSTAFF, FakeDirectory, account
+from .support import GSTAFF, Clock, FakeDirectory, account
 
 INTERVAL = 900.0
 
 
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+    clock = Clock(1000.0)
     monkeypatch.setattr(spawner_module, "monotonic", clock)
     return clock
 

@@ -9,15 +9,10 @@ from hypothesis import strategies as st
 from ocfspawner.directory.servers import Servers
 from ocfspawner.directory.settings import ServerAddress
 
+from .support import Clock
+
 A, B, C = ADDRESSES = [ServerAddress(f"{name}.example", 636) for name in "abc"]
 PAUSE = 10
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

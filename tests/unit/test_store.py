@@ -11,21 +11,14 @@ import pytest
 from ocfspawner.directory.schema import Record
 from ocfspawner.directory.store import LastKnownGood
 
-from .support import group, person
+from .support import Clock, group, person
 
 DAY = 86400.0
 
 
-class Clock:
-    now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_000_000.0)
 
 
 @pytest.fixture
