@@ -6,7 +6,9 @@ import subprocess
 from typing import Any
 
 NAMESPACE = "jupyterhub"
-CLUSTER = "ocfspawner-test"
+CLUSTER = os.environ.get("TEST_CLUSTER", "ocfspawner-test")
+"""Another one, made with ``ci/deploy``, for whoever works on several branches at once."""
+
 NODE = f"{CLUSTER}-control-plane"
 HOMES = "/srv/homes"
 """Where the homes lie on the node, which is the file server here."""
