@@ -17,6 +17,7 @@ from typing import Protocol, TypeVar
 from ocfspawner import metrics
 from ocfspawner.account import Account, parse_account
 from ocfspawner.directory.cache import ExpiringCache
+from ocfspawner.directory.kerberos import Tickets
 from ocfspawner.directory.schema import Record
 from ocfspawner.directory.servers import Servers
 from ocfspawner.directory.settings import DirectorySettings
@@ -74,6 +75,7 @@ class Directory:
     def __init__(self, settings: DirectorySettings) -> None:
         self._settings = settings
         self._servers = Servers(settings.servers, settings.retry_failed_server_after)
+        self._tickets = Tickets()
         self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="directory")
         self._local = threading.local()
         self._memory: ExpiringCache[str, Account | NoSuchAccount] = ExpiringCache(settings.cache_size)
@@ -224,7 +226,7 @@ class Directory:
 
     def _in_thread(self, ask: Callable[[Worker, Question], T], question: Question) -> T:
         if not hasattr(self._local, "kept"):
-            self._local.kept = _Kept(self._settings, self._servers)
+            self._local.kept = _Kept(Worker(self._settings, self._servers, self._tickets))
         try:
             return ask(self._local.kept.worker, question)
         finally:
@@ -245,8 +247,8 @@ class _Kept:
     The worker itself may live longer: a traceback that somebody keeps leads to it.
     """
 
-    def __init__(self, settings: DirectorySettings, servers: Servers) -> None:
-        self.worker = Worker(settings, servers)
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
 
     def __del__(self) -> None:
         self.worker.close()

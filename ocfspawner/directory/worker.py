@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from ocfspawner import metrics
 from ocfspawner.directory.connection import ConnectionLost, CredentialRefused, Found, ServerConnection
+from ocfspawner.directory.kerberos import Tickets
 from ocfspawner.directory.schema import Record
 from ocfspawner.directory.servers import Servers
 from ocfspawner.directory.settings import DirectorySettings, ServerAddress
@@ -90,9 +91,10 @@ class Question:
 class Worker:
     """Asks the directory, over a kept connection.  Not shared between threads."""
 
-    def __init__(self, settings: DirectorySettings, servers: Servers) -> None:
+    def __init__(self, settings: DirectorySettings, servers: Servers, tickets: Tickets) -> None:
         self._settings = settings
         self._servers = servers
+        self._tickets = tickets
         self._kept: ServerConnection | None = None
 
     def lookup(self, question: Question, username: str) -> Record:
@@ -258,7 +260,7 @@ class Worker:
             self._servers.failed(address, why)
 
     def _open(self, question: Question, address: ServerAddress, bind: bool) -> ServerConnection:
-        connection = ServerConnection(address, self._settings)
+        connection = ServerConnection(address, self._settings, self._tickets)
         question.use(connection)
         try:
             connection.open()

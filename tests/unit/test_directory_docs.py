@@ -35,7 +35,7 @@ def documented_default(name: str) -> str:
     pytest.fail(f"docs/directory.md has no row for {name}")
 
 
-@pytest.mark.parametrize("name", sorted(LDAPDirectory.class_own_traits(config=True)))
+@pytest.mark.parametrize("name", sorted(LDAPDirectory.class_traits(config=True)))
 def test_each_setting_is_told_with_its_default(name: str) -> None:
     said = documented_default(name).replace("`", "")
     default = getattr(LDAPDirectory(), name)
@@ -53,9 +53,9 @@ def test_each_setting_is_told_with_its_default(name: str) -> None:
         assert said == str(default)
 
 
-@pytest.mark.parametrize("name", sorted(LDAPDirectory.class_own_traits(config=True)))
+@pytest.mark.parametrize("name", sorted(LDAPDirectory.class_traits(config=True)))
 def test_each_setting_has_a_help(name: str) -> None:
-    assert len(LDAPDirectory.class_own_traits(config=True)[name].help or "") > 20
+    assert len(LDAPDirectory.class_traits(config=True)[name].help or "") > 20
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.reason)
