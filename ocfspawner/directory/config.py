@@ -13,8 +13,9 @@ from traitlets.config import SingletonConfigurable
 from ocfspawner.account import AccountRules, Attributes
 from ocfspawner.directory import kerberos
 from ocfspawner.directory.client import Accounts, Directory
-from ocfspawner.directory.options import DirectoryOptions
+from ocfspawner.directory.options import ServerOptions
 from ocfspawner.directory.schema import PRESETS, GroupStyle, Schema
+from ocfspawner.directory.schema_options import SchemaOptions
 from ocfspawner.directory.settings import (
     Anonymous,
     CertificateBind,
@@ -27,7 +28,7 @@ from ocfspawner.directory.settings import (
 )
 
 
-class LDAPDirectory(DirectoryOptions, SingletonConfigurable):
+class LDAPDirectory(ServerOptions, SchemaOptions, SingletonConfigurable):
     """Where people's accounts are, and how they are asked for.  The defaults are OCF's."""
 
     _directory: Accounts | None = None
@@ -97,6 +98,7 @@ class LDAPDirectory(DirectoryOptions, SingletonConfigurable):
             people_base=self.people_base,
             group_base=self.group_base,
             person_class=self.person_class,
+            people_filter=self.people_filter,
             group_class=self.group_class,
             group_style=GroupStyle(self.group_style) if self.group_style else preset.group_style,
             member=self.member_attribute,
@@ -109,6 +111,7 @@ class LDAPDirectory(DirectoryOptions, SingletonConfigurable):
             uid_ceiling=self.uid_ceiling,
             denied_uids=frozenset(self.denied_uids),
             denied_gids=frozenset(self.denied_gids),
+            denied_groups=frozenset(self.denied_groups),
             home_prefixes=tuple(self.home_prefixes),
             disabled_shells=frozenset(self.disabled_shells),
             disabled_groups=frozenset(self.disabled_groups),
@@ -119,6 +122,8 @@ class LDAPDirectory(DirectoryOptions, SingletonConfigurable):
                 gid=self.gid_attribute,
                 home=self.home_attribute,
                 shell=self.shell_attribute,
+                group_name=self.group_name_attribute,
+                group_gid=self.group_gid_attribute,
             ),
         )
 

@@ -1,6 +1,8 @@
 """TLS as the directory's connections use it."""
 
 import ssl
+import threading
+from pathlib import Path
 from typing import Any
 
 import ldap3
@@ -9,6 +11,48 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 
 from ocfspawner.directory.settings import CertificateBind, DirectorySettings
+
+_Pair = tuple[Path, Path]
+
+
+class _Contexts:
+    """What connections verify by; made anew when its files change.
+
+    To read the system's authorities takes 40 ms of a processor, and each log-in makes a connection.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._contexts: dict[tuple[Path | None, _Pair | None], tuple[object, ssl.SSLContext]] = {}
+
+    def get(self, ca_file: Path | None, ours: _Pair | None) -> ssl.SSLContext:
+        """Trusting *ca_file*, or the system's authorities; with *ours*, certificate and key, to be shown."""
+        # One thread at a time, so that they don't all read the same.
+        with self._lock:
+            versions = [_version(file) for file in (ca_file or _SYSTEM_S, *(ours or ()))]
+            known = self._contexts.get((ca_file, ours))
+            if known and known[0] == versions:
+                return known[1]
+            context = ssl.create_default_context(cafile=ca_file)
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            if ours:
+                context.load_cert_chain(*ours)
+            self._contexts[ca_file, ours] = versions, context
+            return context
+
+
+_CONTEXTS = _Contexts()
+_PATHS = ssl.get_default_verify_paths()
+_SYSTEM_S = Path(_PATHS.cafile or _PATHS.openssl_cafile)
+
+
+def _version(file: Path) -> object:
+    """What differs when *file* was changed or replaced; ``None`` for one that is not there."""
+    try:
+        stat = file.stat()
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 class VerifyingTls(ldap3.Tls):  # type: ignore[misc]  # ldap3 has no types
@@ -23,10 +67,9 @@ class VerifyingTls(ldap3.Tls):  # type: ignore[misc]  # ldap3 has no types
         super().__init__(validate=ssl.CERT_REQUIRED)
         self.aborted = False
         self._host = host
-        self._context = ssl.create_default_context(cafile=settings.ca_file)
-        self._context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if isinstance(settings.credential, CertificateBind):
-            self._context.load_cert_chain(settings.credential.certificate_file, settings.credential.key_file)
+        credential = settings.credential
+        ours = (credential.certificate_file, credential.key_file) if isinstance(credential, CertificateBind) else None
+        self._context = _CONTEXTS.get(settings.ca_file, ours)
 
     def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
         """As ldap3 calls it for LDAPS and for StartTLS."""

@@ -164,6 +164,7 @@ def test_each_setting_arrives(tmp_path: Path) -> None:
         people_base="ou=p",
         group_base="ou=g",
         person_class="person",
+        people_filter="(mail=*)",
         group_class="group",
         member_attribute="member",
         username_attribute="cn",
@@ -171,10 +172,13 @@ def test_each_setting_arrives(tmp_path: Path) -> None:
         gid_attribute="g",
         home_attribute="h",
         shell_attribute="s",
+        group_name_attribute="gn",
+        group_gid_attribute="gg",
         uid_floor=5,
         uid_ceiling=50,
         denied_uids={7},
         denied_gids={8},
+        denied_groups={"wheel"},
         home_prefixes=["/srv"],
         disabled_shells={"/no"},
         disabled_groups={"out"},
@@ -191,6 +195,7 @@ def test_each_setting_arrives(tmp_path: Path) -> None:
             people_base="ou=p",
             group_base="ou=g",
             person_class="person",
+            people_filter="(mail=*)",
             group_class="group",
             member="member",
             rules=AccountRules(
@@ -198,10 +203,13 @@ def test_each_setting_arrives(tmp_path: Path) -> None:
                 uid_ceiling=50,
                 denied_uids=frozenset({7}),
                 denied_gids=frozenset({8}),
+                denied_groups=frozenset({"wheel"}),
                 home_prefixes=("/srv",),
                 disabled_shells=frozenset({"/no"}),
                 disabled_groups=frozenset({"out"}),
-                attributes=Attributes(username="cn", uid="u", gid="g", home="h", shell="s"),
+                attributes=Attributes(
+                    username="cn", uid="u", gid="g", home="h", shell="s", group_name="gn", group_gid="gg"
+                ),
             ),
         ),
     )
@@ -215,6 +223,8 @@ def test_each_setting_arrives(tmp_path: Path) -> None:
         pytest.param({"uid_floor": 0}, "uid range 0–", id="a floor that admits root"),
         pytest.param({"home_prefixes": ["/etc"]}, "home prefix '/etc'", id="homes over a system path"),
         pytest.param({"threads": 0}, "threads", id="no thread"),
+        pytest.param({"people_filter": "mail=*"}, "people_filter 'mail=\\*'", id="half a filter"),
+        pytest.param({"people_filter": "(mail=*)(uid=*)"}, "people_filter", id="a filter that would be two"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named(changes: dict[str, Any], said: str) -> None:
