@@ -72,9 +72,16 @@ c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = text("PROXY_API_URL", "http://proxy-api:8001")
 c.JupyterHub.cleanup_servers = False
 c.JupyterHub.last_activity_interval = 30  # seconds until a proxy that lost its routes by a restart has them again
-c.JupyterHub.authenticate_prometheus = True  # /hub/metrics is for tokens with the scope read:metrics
+c.JupyterHub.public_url = text("PUBLIC_URL")  # as people's browsers have it; taken from each request when not set
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.named_server_limit_per_user = value("NAMED_SERVER_LIMIT", "3")
+
+# /hub/metrics is for tokens with the scope read:metrics. Prometheus has one that may do nothing else.
+c.JupyterHub.authenticate_prometheus = True
+metrics_token = here / "metrics" / "token"
+if metrics_token.exists():
+    c.JupyterHub.services.append({"name": "prometheus", "api_token": metrics_token.read_text().strip()})
+    c.JupyterHub.load_roles.append({"name": "prometheus", "services": ["prometheus"], "scopes": ["read:metrics"]})
 
 # -- KubeSpawner ------------------------------------------------------------------------------------------------------
 c.JupyterHub.spawner_class = "ocfspawner.OCFSpawner"
