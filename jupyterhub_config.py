@@ -58,6 +58,9 @@ if proxy_auth_token.exists():
 # Who people are: the directory, asked by the log-in and at each start of a server.
 c.LDAPDirectory.urls = value("LDAP_URLS", "[]")
 c.LDAPDirectory.ca_file = text("LDAP_CA_FILE")  # who signs its certificate; the system's authorities when not set
+c.LDAPDirectory.people_base = text("LDAP_PEOPLE_BASE", "ou=People,dc=OCF,dc=Berkeley,dc=EDU")
+c.LDAPDirectory.group_base = text("LDAP_GROUP_BASE", "ou=Group,dc=OCF,dc=Berkeley,dc=EDU")
+c.LDAPDirectory.schema_preset = text("LDAP_SCHEMA", "rfc2307")  # or rfc2307bis
 c.LDAPDirectory.cache_ttl = value("LDAP_CACHE_TTL", "30")  # seconds until a change there counts here
 c.LDAPDirectory.negative_cache_ttl = value("LDAP_NEGATIVE_CACHE_TTL", "3")  # the same for "no account" and "disabled"
 c.JupyterHub.authenticator_class = "ocfspawner.DirectoryAuthenticator"
