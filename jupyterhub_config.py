@@ -75,7 +75,10 @@ c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = text("PROXY_API_URL", "http://proxy-api:8001")
 c.JupyterHub.cleanup_servers = False
 c.JupyterHub.last_activity_interval = 30  # seconds until a proxy that lost its routes by a restart has them again
-c.JupyterHub.public_url = text("PUBLIC_URL")  # as people's browsers have it; taken from each request when not set
+# As people's browsers have it; taken from each request when not set, which behind an ingress says http.
+public_url = text("PUBLIC_URL").rstrip("/")
+c.JupyterHub.public_url = f"{public_url}/" if public_url else ""
+c.OAuthenticator.oauth_callback_url = f"{public_url}/hub/oauth_callback" if public_url else ""
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.named_server_limit_per_user = value("NAMED_SERVER_LIMIT", "3")
 
