@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from .support import cluster
-from .support.admission import Manifest, account, allow, apply, asked, refusal, role, servers_manifest
+from .support.admission import Manifest, account, allow, apply, asked, image, refusal, role, servers_manifest
 from .support.cluster import NAMESPACE, get, kubectl
 from .support.people import Person
 from .support.waiting import wait_for
@@ -73,13 +73,6 @@ def refused_until_administrator(attempt: Callable[[], str], rule: str) -> None:
 def ordinary(name: str = "admission-ordinary", **spec: Any) -> Manifest:
     container = {"name": "main", "image": image(), "command": ["sleep", "60"], **CONFINED}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {"containers": [container], **spec}}
-
-
-def image() -> str:
-    """The single-user image, which is on the node."""
-    found = get("deployment", "hub")["spec"]["template"]["spec"]["containers"][0]["envFrom"][0]["configMapRef"]["name"]
-    setting: str = get("configmap", found)["data"]["SINGLEUSER_IMAGE"]
-    return setting
 
 
 # -- who makes them --------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The admission component's rules for pods with homes, one by one.
 
-In a namespace without Pod Security, which would be first to refuse half of them; the same policies and limits are bound
-to it.  The Hub's own namespace: test_admission.py.
+In a namespace without Pod Security, which would be first to refuse half of them; the same policies and limits are
+bound to it.  The Hub's own namespace: test_admission.py.
 """
 
 from collections.abc import Callable, Iterator

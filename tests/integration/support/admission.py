@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from .cluster import NAMESPACE, kubectl, run
+from .cluster import NAMESPACE, get, kubectl, run
 
 Manifest = dict[str, Any]
 
@@ -53,3 +53,11 @@ def role(name: str, *rules: Manifest, namespace: str = NAMESPACE, to: str) -> tu
 
 def allow(group: str, resources: list[str], *verbs: str) -> Manifest:
     return {"apiGroups": [group], "resources": resources, "verbs": list(verbs)}
+
+
+def image() -> str:
+    """The image that servers have by SINGLEUSER_IMAGE."""
+    (container,) = get("deployment", "hub")["spec"]["template"]["spec"]["containers"]
+    (settings,) = (source["configMapRef"]["name"] for source in container["envFrom"])
+    setting: str = get("configmap", settings)["data"]["SINGLEUSER_IMAGE"]
+    return setting
