@@ -26,7 +26,7 @@ proxy: Reaches = network.from_deployment("proxy")
 
 @pytest.fixture(scope="module", autouse=True)
 def stranger() -> Iterator[Stranger]:
-    """A pod that no policy selects, in a cluster that is seen to enforce policies: else the rest would prove nothing."""
+    """A pod that no policy selects, in a cluster that is seen to enforce policies: or the rest would prove nothing."""
     with network.namespace() as name:
         (pod,) = network.strangers(name, {"stranger": {}})
         is_in_reach(pod.target, hub)
