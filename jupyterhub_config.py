@@ -96,7 +96,8 @@ c.KubeSpawner.image_pull_policy = text("IMAGE_PULL_POLICY", "IfNotPresent")
 c.KubeSpawner.events_enabled = value("EVENTS_ENABLED", "true")  # for the progress page
 c.KubeSpawner.service_account = text("SERVICE_ACCOUNT") or None  # people's pods run as it ...
 c.KubeSpawner.automount_service_account_token = False  # ... and don't get its token
-c.KubeSpawner.storage_extra_labels = value("STORAGE_EXTRA_LABELS", "{}")  # on claims that KubeSpawner itself makes
+# On claims that KubeSpawner itself makes (storage_pvc_ensure; the Role then needs `create` of persistentvolumeclaims).
+c.KubeSpawner.storage_extra_labels = value("STORAGE_EXTRA_LABELS", "{}")
 # Guaranteed to each server, and its limit: bytes (K, M, G, T) and cores. The policy file's rules go before them.
 c.KubeSpawner.mem_limit = text("MEM_LIMIT") or None
 c.KubeSpawner.mem_guarantee = text("MEM_GUARANTEE") or None
@@ -108,6 +109,6 @@ c.OCFSpawner.policy_file = text("POLICY_FILE", f"{here}/policy/resources.yaml")
 c.KubeSpawner.environment = value("EXTRA_ENV", "{}")  # more variables for every server
 c.KubeSpawner.image = text("SINGLEUSER_IMAGE", "ocfspawner-singleuser")
 
-# -- A site's own: every *.py in this folder, in the order of their names ---------------------------------------------
+# -- A site's own, and components': every *.py in this folder, in the order of their names ----------------------------
 for file in sorted((here / "jupyterhub_config.d").glob("*.py")):
     load_subconfig(str(file))  # type: ignore[name-defined]  # JupyterHub's
