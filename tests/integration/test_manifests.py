@@ -177,6 +177,13 @@ def settings(manifests: list[Manifest]) -> dict[str, str]:
     return data
 
 
+def test_an_overlay_has_the_last_word(overlay: str, rendered: dict[str, list[Manifest]]) -> None:
+    """Over the components that it takes, too."""
+    lines = (OVERLAYS[overlay] / "settings.env").read_text(encoding="utf-8").splitlines()
+    said = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    assert said.items() <= settings(rendered[overlay]).items()
+
+
 def mounted(pod: Manifest, kind: str, key: str) -> set[str]:
     """The names of the objects that the pod can't start without."""
     sources: list[dict[str, Any]] = [volume[kind] for volume in pod.get("volumes", []) if kind in volume]
@@ -210,3 +217,13 @@ def test_homes_are_where_the_settings_say(overlay: str, rendered: dict[str, list
     assert volume["spec"]["claimRef"] == {"namespace": "jupyterhub", "name": claim["metadata"]["name"]}
     assert claim["spec"]["accessModes"] == volume["spec"]["accessModes"] == ["ReadWriteMany"]
     assert volume["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
+
+
+def test_admission_knows_the_homes(overlay: str, rendered: dict[str, list[Manifest]]) -> None:
+    limits = named(rendered[overlay], "ConfigMap")["homes-limits"]["data"]
+    assert settings(rendered[overlay])["HOMES_CLAIM"] in limits["claims"].split()
+
+
+def test_the_image_that_is_pulled_first_is_that_of_servers(overlay: str, rendered: dict[str, list[Manifest]]) -> None:
+    (puller,) = (pod for name, pod in workloads(rendered[overlay]) if name == "DaemonSet image-puller")
+    assert settings(rendered[overlay])["SINGLEUSER_IMAGE"] in {container["image"] for container in containers(puller)}
