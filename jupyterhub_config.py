@@ -35,7 +35,16 @@ c.Spawner.notebook_dir = text("NOTEBOOK_DIR", "~/notebooks")
 
 # The Hub's database: mysql+pymysql://USER:PASSWORD@HOST:PORT/NAME, from a mounted Secret; SQLite when there is none.
 db_url = here / "database" / "url"
-c.JupyterHub.db_url = db_url.read_text().strip() if db_url.exists() else f"sqlite:///{here}/data/jupyterhub.sqlite"
+if db_url.exists():
+    c.JupyterHub.db_url = db_url.read_text().strip()
+    # The Hub does nothing else while it waits for its database: without these, for ever. JupyterHub itself tries a
+    # connection before it uses it, and takes a new one each minute; so no wait_timeout of the server's is noticed.
+    c.JupyterHub.db_kwargs = {
+        "connect_args": {"connect_timeout": 3, "read_timeout": 10, "write_timeout": 10},  # seconds
+        "pool_recycle": 60,  # seconds
+    }
+else:
+    c.JupyterHub.db_url = f"sqlite:///{here}/data/jupyterhub.sqlite"
 c.JupyterHub.upgrade_db = True  # a newer JupyterHub brings the tables up to date when it starts
 
 # Where homes lie: behind one claim (whose top stands for HOMES_ROOT), or each on an NFS server by its own path.
