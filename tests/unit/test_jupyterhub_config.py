@@ -53,6 +53,23 @@ def test_prometheus_is_a_service_with_one_right_once_it_has_a_token(mounted: Pat
     assert role == {"name": "prometheus", "services": ["prometheus"], "scopes": ["read:metrics"]}
 
 
+@pytest.mark.parametrize(("said", "seconds"), [({}, "3600"), ({"CULL_TIMEOUT": "14400"}, "14400")])
+def test_the_idle_culler_is_one_more_service(
+    said: dict[str, str], seconds: str, mounted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    file = ROOT / "deploy/components/idle-culler/50-idle-culler.py"
+    put(mounted, "jupyterhub_config.d/50-idle-culler.py", file.read_text(encoding="utf-8"))
+    put(mounted, "metrics/token", "token-of-prometheus\n")
+    c = load(mounted)
+    prometheus, culler = c.JupyterHub.services.get_value([])
+    assert (prometheus["name"], culler["name"]) == ("prometheus", "idle-culler")
+    assert f"--timeout={seconds}" in culler["command"]
+    assert "--max-age=0" in culler["command"]
+    assert len(c.JupyterHub.load_roles.get_value([])) == 2
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_it_takes_the_settings_of_each_overlay(overlay: str, mounted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for file in ("deploy/base/settings.env", f"{overlay}/settings.env"):
