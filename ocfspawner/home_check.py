@@ -3,10 +3,13 @@
 The kubelet makes a missing ``subPath`` directory itself, as root.  So a first container mounts the
 homes read-only, as the user, and looks; the kubelet prepares ``subPath`` mounts container by container,
 so nothing is left behind when it fails.  It costs about a second a spawn; a check that costs less can
-take its place behind the same two functions.  Pure.
+take its place behind the same two functions.  A home that is a volume of its own (inline NFS) can be missing before
+any container starts: the kubelet can't mount it then, and says so in an event.  Pure.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from ocfspawner.errors import HomeError, HomeMissing, HomeNotOwned, HomeUnusable
 from ocfspawner.plan import HOME_VOLUME, Manifest, ServerPlan
@@ -34,6 +37,10 @@ done
 path is looked at, because a symbolic link half-way leads elsewhere just as well."""
 
 
+_NOT_MOUNTED = re.compile(rf'for volume "{HOME_VOLUME}".*reason given by server: No such file or directory', re.DOTALL)
+"""What mount.nfs says of a path that the server does not have (nfs-utils 2.6, utils/mount/error.c, mount_error)."""
+
+
 def check_container(plan: ServerPlan) -> Manifest:
     """The container that looks, as the user; its image needs ``/bin/sh``."""
     return {
@@ -45,15 +52,19 @@ def check_container(plan: ServerPlan) -> Manifest:
     }
 
 
-def refusal(plan: ServerPlan, status: Mapping[str, object]) -> HomeError | None:
-    """What a pod's ``status`` says of the look: a refusal, or ``None`` while there is none.
+def refusal(
+    plan: ServerPlan, status: Mapping[str, object], events: Iterable[Mapping[str, Any]] = ()
+) -> HomeError | None:
+    """What a pod's ``status`` and its events say of the home: a refusal, or ``None`` while there is none.
 
-    *status* is a PodStatus as the API server sends it.
+    *status* is a PodStatus, *events* are this pod's Events, both as the API server sends them.  Events are asked only
+    when the home is a volume of its own: what a claim mounts is everybody's, and says nothing of one home.
     """
+    username, path = plan.account.username, plan.home.path
     exit_code = _exit_code(status)
     if not exit_code:
-        return None
-    username, path = plan.account.username, plan.home.path
+        is_missing = not plan.home.sub_path and any(map(_was_not_there, events))
+        return HomeMissing(username, path) if is_missing else None
     if exit_code == _MISSING:
         return HomeMissing(username, path)
     if exit_code == _NOT_OWNED:
@@ -65,6 +76,10 @@ def refusal(plan: ServerPlan, status: Mapping[str, object]) -> HomeError | None:
     }
     detail = details.get(exit_code, f"container {CONTAINER} ended with status {exit_code}")
     return HomeUnusable(username, path, detail)
+
+
+def _was_not_there(event: Mapping[str, Any]) -> bool:
+    return event.get("reason") == "FailedMount" and bool(_NOT_MOUNTED.search(event.get("message") or ""))
 
 
 def _exit_code(status: Mapping[str, object]) -> int:
