@@ -85,13 +85,14 @@ END
 
 start_beside_home() {{
     beside=$XDG_RUNTIME_DIR/beside-home
+    # IPython's directory must not be there yet, or Jupyter would migrate from it into the home (jupyter_core, migrate.py).
     export JUPYTERHUB_ROOT_DIR="$beside/files" OCFSPAWNER_NOTICE="$beside/files/{NOTICE}"
     export JUPYTER_CONFIG_PATH="$beside/config${{JUPYTER_CONFIG_PATH:+:$JUPYTER_CONFIG_PATH}}"
     export JUPYTERLAB_WORKSPACES_DIR="$beside/workspaces" IPYTHONDIR="$beside/ipython"
     case ${{JUPYTERHUB_DEFAULT_URL:-/lab}} in
         /lab*) export JUPYTERHUB_DEFAULT_URL=/lab/tree/{NOTICE} ;;
     esac
-    mkdir -p -m 700 -- "$JUPYTERHUB_ROOT_DIR" "$beside/config/labconfig" "$IPYTHONDIR"
+    mkdir -p -m 700 -- "$JUPYTERHUB_ROOT_DIR" "$beside/config/labconfig"
     ln -sfn -- "$HOME" "$JUPYTERHUB_ROOT_DIR/home"
     "notice_$trouble" >"$OCFSPAWNER_NOTICE"
     cat >"$beside/config/jupyter_server_config.json" <<'END'
