@@ -85,7 +85,7 @@ END
 
 start_beside_home() {{
     beside=$XDG_RUNTIME_DIR/beside-home
-    # IPython's directory must not be there yet, or Jupyter would migrate from it into the home (jupyter_core, migrate.py).
+    # IPython makes its own directory: if it were there, Jupyter would migrate from it into the home.
     export JUPYTERHUB_ROOT_DIR="$beside/files" OCFSPAWNER_NOTICE="$beside/files/{NOTICE}"
     export JUPYTER_CONFIG_PATH="$beside/config${{JUPYTER_CONFIG_PATH:+:$JUPYTER_CONFIG_PATH}}"
     export JUPYTERLAB_WORKSPACES_DIR="$beside/workspaces" IPYTHONDIR="$beside/ipython"
