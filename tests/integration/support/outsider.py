@@ -21,9 +21,7 @@ class Outsider:
     def run(self, uid: int, script: str) -> tuple[int, str]:
         """The exit status of a shell script, run with that user id, and all that it wrote; homes lie at /homes."""
         command = ["kubectl", "--namespace", NAMESPACE, "exec", "outsider", "--container", f"uid{uid}", "--"]
-        done = subprocess.run(
-            [*command, "sh", "-c", script], capture_output=True, text=True, timeout=60, check=False
-        )
+        done = subprocess.run([*command, "sh", "-c", script], capture_output=True, text=True, timeout=60, check=False)
         return done.returncode, done.stdout + done.stderr
 
 
@@ -34,16 +32,16 @@ def outsider(*uids: int) -> Iterator[Outsider]:
     try:
         wait_for("the namespace's service account", _service_account, timeout=60)
         kubectl("--namespace", NAMESPACE, "create", "--filename=-", stdin=json.dumps(_pod(uids)))
-        kubectl("--namespace", NAMESPACE, "wait", "--for=condition=Ready", "pod/outsider", "--timeout=90s", timeout=100)
+        kubectl(
+            "--namespace", NAMESPACE, "wait", "--for=condition=Ready", "pod/outsider", "--timeout=90s", timeout=100
+        )
         yield Outsider()
     finally:
         kubectl("delete", "namespace", NAMESPACE, "--wait=true", "--timeout=100s", timeout=110)
 
 
 def _service_account() -> str:
-    return kubectl(
-        "--namespace", NAMESPACE, "get", "serviceaccount", "default", "--ignore-not-found", "--output=name"
-    )
+    return kubectl("--namespace", NAMESPACE, "get", "serviceaccount", "default", "--ignore-not-found", "--output=name")
 
 
 def _pod(uids: tuple[int, ...]) -> Mapping[str, object]:
