@@ -1,4 +1,4 @@
-"""Homes mounted straight from an NFS server: what the API server says of such pods, and who has no home there reads."""
+"""Homes mounted straight from an NFS server: what the API server says of such pods, and what is said of a missing one."""
 
 import json
 import subprocess
