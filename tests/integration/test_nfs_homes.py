@@ -1,4 +1,4 @@
-"""Homes mounted straight from an NFS server: what the API server says of such pods, and what is said of a missing one."""
+"""Homes mounted straight from an NFS server: what the API server says of such pods, and the Hub of a missing one."""
 
 import json
 import subprocess
@@ -13,6 +13,7 @@ from .support import cluster
 from .support.cluster import kubectl
 from .support.hub import Api
 from .support.people import Person
+from .support.reconfigured import drop_ins, reconfigured
 from .support.refusals import counted, start_refused
 from .support.waiting import wait_for
 
@@ -64,22 +65,17 @@ def test_pod_security_restricted_admits_no_nfs_home(namespace: str) -> None:
 @pytest.fixture
 def inline_homes(api: Api) -> Iterator[None]:
     """The Hub mounts each home by its own path, in a namespace where that is admitted."""
+    settings = {"HOMES_CLAIM": "", "HOMES_SERVER": cluster.FILES, "HOMES_PREFIX": cluster.EXPORT}
     _enforce("baseline")
-    _restarted(api, "HOMES_CLAIM=", f"HOMES_SERVER={cluster.FILES}", f"HOMES_PREFIX={cluster.EXPORT}")
-    yield
-    _restarted(api, "HOMES_CLAIM-", "HOMES_SERVER-", "HOMES_PREFIX-")
-    _enforce("restricted")
+    try:
+        with reconfigured(api, settings, drop_ins()):
+            yield
+    finally:
+        _enforce("restricted")
 
 
 def _enforce(level: str) -> None:
     kubectl("label", "--overwrite", "namespace", cluster.NAMESPACE, f"pod-security.kubernetes.io/enforce={level}")
-
-
-def _restarted(api: Api, *settings: str) -> None:
-    """The Hub, with changed settings."""
-    kubectl("set", "env", "deployment/hub", *settings)
-    kubectl("rollout", "status", "deployment/hub", "--timeout=150s", timeout=160)
-    wait_for("the Hub to answer through the proxy", lambda: api.call("GET", "/").ok)
 
 
 def test_an_inline_home_that_is_missing_is_refused_within_seconds_until_it_is_made(
