@@ -8,12 +8,13 @@ any container starts: the kubelet can't mount it then, and says so in an event. 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ocfspawner.errors import HomeError, HomeMissing, HomeNotOwned, HomeUnusable
 from ocfspawner.plan import HOME_VOLUME, Manifest, ServerPlan
 
+Object = Mapping[str, Any]
 CONTAINER = "home-check"
 _MOUNT = "/homes"
 
@@ -52,18 +53,16 @@ def check_container(plan: ServerPlan) -> Manifest:
     }
 
 
-def refusal(
-    plan: ServerPlan, status: Mapping[str, object], events: Iterable[Mapping[str, Any]] = ()
-) -> HomeError | None:
-    """What a pod's ``status`` and its events say of the home: a refusal, or ``None`` while there is none.
+def refusal(plan: ServerPlan, pod: Object, events: Callable[[], Iterable[Object]] = tuple) -> HomeError | None:
+    """What *pod* and its events say of the home: a refusal, or ``None`` while there is none.
 
-    *status* is a PodStatus, *events* are this pod's Events, both as the API server sends them.  Events are asked only
-    when the home is a volume of its own: what a claim mounts is everybody's, and says nothing of one home.
+    Pod and events are as the API server sends them; *events* may hold those of other pods.  It is called only when the
+    home is a volume of its own: what a claim mounts is everybody's, and says nothing of one home.
     """
     username, path = plan.account.username, plan.home.path
-    exit_code = _exit_code(status)
+    exit_code = _exit_code(pod.get("status") or {})
     if not exit_code:
-        is_missing = not plan.home.sub_path and any(map(_was_not_there, events))
+        is_missing = not plan.home.sub_path and any(_was_not_there(pod, event) for event in events())
         return HomeMissing(username, path) if is_missing else None
     if exit_code == _MISSING:
         return HomeMissing(username, path)
@@ -78,11 +77,13 @@ def refusal(
     return HomeUnusable(username, path, detail)
 
 
-def _was_not_there(event: Mapping[str, Any]) -> bool:
-    return event.get("reason") == "FailedMount" and bool(_NOT_MOUNTED.search(event.get("message") or ""))
+def _was_not_there(pod: Object, event: Object) -> bool:
+    """Whether the server did not have the home when it was to be mounted for this very pod."""
+    is_of_pod = (event.get("involvedObject") or {}).get("uid") == (pod.get("metadata") or {}).get("uid")
+    return is_of_pod and event.get("reason") == "FailedMount" and bool(_NOT_MOUNTED.search(event.get("message") or ""))
 
 
-def _exit_code(status: Mapping[str, object]) -> int:
+def _exit_code(status: Object) -> int:
     """The exit code of the last look that ended; 0 when none has failed."""
     containers = status.get("initContainerStatuses")
     for container in containers if isinstance(containers, list) else ():

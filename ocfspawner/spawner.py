@@ -7,7 +7,7 @@ KubeSpawner are `load_user_options`, `get_env`, `get_pod_manifest` and `is_pod_r
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from copy import deepcopy
 from datetime import date
 from random import uniform
@@ -173,7 +173,7 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
     def is_pod_running(self, pod: dict[str, Any] | None) -> bool:
         """Whether the pod answers; ends the wait with a `SpawnException` when the look at the home failed."""
         if pod is not None and self._plan:
-            refusal = home_check.refusal(self._plan, pod.get("status") or {}, self._events_of(pod))
+            refusal = home_check.refusal(self._plan, pod, lambda: self.events)
             if refusal:
                 with handed_to_the_hub():
                     raise refusal
@@ -262,10 +262,6 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
             # Choices arrive by REST as well as by the form, as any JSON (kubespawner 7.1.0, spawner.py:3810),
             # and an unlisted choice may be nothing that its trait takes.
             raise OptionsRefused(f"{self.user.name}: {type(error).__name__}: {str(error)[:300]!r}") from None
-
-    def _events_of(self, pod: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """What has happened to this very pod; nothing when `events_enabled` is off."""
-        yield from (event for event in self.events if event["involvedObject"].get("uid") == pod["metadata"].get("uid"))
 
     def _restore_configured(self) -> None:
         """Undo what an earlier start of this object set: the Hub may keep it after a failed one."""

@@ -38,7 +38,7 @@ def look(volume: Path, path: str = "g/gs/gstaff") -> HomeError | None:
     identity: dict[str, Any] = {"user": UID, "group": GID, "extra_groups": []} if os.getuid() == 0 else {}
     ended = subprocess.run([*script, path], cwd="/", capture_output=True, text=True, check=False, **identity)
     assert (ended.stdout, ended.stderr) == ("", "")
-    return refusal(plan(), status({"terminated": {"exitCode": ended.returncode}}))
+    return refusal(plan(), {"status": status({"terminated": {"exitCode": ended.returncode}})})
 
 
 def manifest(homes: HomeVolume | None = None) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def test_the_container_looks_and_cannot_touch() -> None:
     ],
 )
 def test_what_a_pods_status_says(state: dict[str, Any], kind: type[HomeError] | None) -> None:
-    refused = refusal(plan(), state)
+    refused = refusal(plan(), {"status": state})
     assert type(refused) is (kind or type(None))
 
 
@@ -177,8 +177,8 @@ Mounting arguments: -t nfs files:/home/g/gs/gstaff /var/lib/kubelet/pods/1/volum
 Output: mount.nfs: mounting files:/home/g/gs/gstaff failed, reason given by server: No such file or directory"""
 
 
-def event(message: str | None, reason: str = "FailedMount") -> dict[str, Any]:
-    return {"type": "Warning", "reason": reason, "message": message}
+def event(message: str | None, reason: str = "FailedMount", uid: str = "1") -> dict[str, Any]:
+    return {"type": "Warning", "reason": reason, "message": message, "involvedObject": {"uid": uid}}
 
 
 @pytest.mark.parametrize(
@@ -189,6 +189,7 @@ def event(message: str | None, reason: str = "FailedMount") -> dict[str, Any]:
         pytest.param(NFSHomes(), [], None, id="nothing has happened"),
         pytest.param(NFSHomes(), [event(NOT_THERE.replace('home"', 'data"'))], None, id="another volume"),
         pytest.param(NFSHomes(), [event(NOT_THERE, "Failed")], None, id="another event"),
+        pytest.param(NFSHomes(), [event(NOT_THERE, uid="2")], None, id="another pod"),
         pytest.param(
             NFSHomes(), [event(NOT_THERE.replace("No such file or directory", "Stale file handle"))], None, id="stale"
         ),
@@ -202,12 +203,12 @@ def event(message: str | None, reason: str = "FailedMount") -> dict[str, Any]:
     ],
 )
 def test_what_a_pods_events_say(homes: HomeVolume, events: list[dict[str, Any]], kind: type[HomeError] | None) -> None:
-    refused = refusal(plan(homes), {"phase": "Pending"}, events)
+    refused = refusal(plan(homes), {"metadata": {"uid": "1"}, "status": {"phase": "Pending"}}, lambda: events)
     assert type(refused) is (kind or type(None))
 
 
 def test_a_status_that_is_not_ours_is_told_to_the_administrator() -> None:
-    refused = refusal(plan(), status({"terminated": {"exitCode": 127}}))
+    refused = refusal(plan(), {"status": status({"terminated": {"exitCode": 127}})})
     assert refused
     assert "ended with status 127" in refused.admin_text
     assert "127" not in refused.user_text
