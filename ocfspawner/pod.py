@@ -1,8 +1,9 @@
 """Puts a `ServerPlan` into the pod that KubeSpawner made.
 
 This runs after KubeSpawner's template expansion, so no text of the directory ever meets ``str.format``
-(where ``{unescaped_username}`` in a home would be another person's home).  What the plan says wins over
-everything that configuration and profiles put there.
+(where ``{unescaped_username}`` in a home would be another person's home).  What the plan says of names, places and
+resources wins over everything that configuration and profiles put there.  Who asks for another identity or for
+more rights is refused instead: a server that is quietly something else than was chosen helps nobody.
 """
 
 from collections.abc import Iterator, Mapping
@@ -40,9 +41,11 @@ not keep the server from starting."""
 def apply_plan(pod: V1Pod, plan: ServerPlan) -> None:
     """Edit *pod* to be what *plan* says.
 
-    Raises `PodRefused` when something else in the pod would reach the homes.
+    Raises `PodRefused` when something else in the pod would reach the homes, or asks for other ids, groups or
+    privileges than the plan's.
     """
     _refuse_other_ways_home(pod, plan)
+    _refuse_other_rights(pod, plan)
     spec: Any = pod.spec  # typed models, which KubeSpawner fills with plain dictionaries too
     spec.containers = [get_k8s_model(V1Container, container) for container in spec.containers]
     spec.init_containers = [get_k8s_model(V1Container, container) for container in spec.init_containers or ()]
@@ -99,6 +102,23 @@ def _refuse_other_ways_home(pod: V1Pod, plan: ServerPlan) -> None:
         for mount in map(_plain, container.get("volumeMounts") or ()):
             if mount.get("name") == HOME_VOLUME:
                 raise PodRefused(f"container {container['name']!r} of configuration or profile mounts the homes")
+
+
+def _refuse_other_rights(pod: V1Pod, plan: ServerPlan) -> None:
+    """No security setting of configuration or profile may differ from the plan's; the same, or none, is fine."""
+    asked = [("the pod", pod.spec.security_context, plan.pod_security_context)]
+    for container in map(_plain, _containers(pod)):
+        name = f"container {container['name']!r}"
+        asked.append((name, container.get("securityContext"), plan.container_security_context))
+    for where, context, given in asked:
+        for setting, value in _plain(context or {}).items():
+            if value not in (None, [], {}, given.get(setting)) and setting not in _ADMIN_MAY_SET:
+                raise PodRefused(
+                    f"{where} of configuration or profile asks for {setting} {value!r}: "
+                    "ids and groups are the directory's, and no server has privileges; leave it out"
+                )
+    if pod.spec.automount_service_account_token:
+        raise PodRefused("configuration or profile asks for a service account's token, which no server gets")
 
 
 def _is_same_storage(volume: Mapping[str, Any], plan: ServerPlan) -> bool:

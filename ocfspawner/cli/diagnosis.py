@@ -44,7 +44,7 @@ CURES: Mapping[str, str] = {
     "entry-malformed": "Correct the entry in the directory.",
     "home-unusable": "Correct homeDirectory in the directory, or c.OCFSpawner.homes.",
     "policy-invalid": "Correct the lines that are named.",
-    "pod-refused": "Look at volumes and containers in profiles and in KubeSpawner's settings.",
+    "pod-refused": "Look at volumes, containers and security settings in profiles and in KubeSpawner's settings.",
     "misconfigured": "Correct the setting that is named.",
     "no-cluster": "Run it in the Hub's pod, or with a kubeconfig.",
 }

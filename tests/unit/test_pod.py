@@ -27,6 +27,8 @@ from ocfspawner.resources import CPU_LIMIT, MEMORY_GUARANTEE, Resources
 
 from .support import manifest, plan
 
+ROOT = {"name": "x", "image": "x", "securityContext": {"runAsUser": 0, "privileged": True}}
+ROOT_MODEL = V1Container(name="x", image="x", security_context=V1SecurityContext(run_as_user=0))
 CLAIM, NFS = ClaimHomes(), NFSHomes(server="files", prefix="/opt")
 
 
@@ -98,25 +100,31 @@ def test_configured_annotations_stay() -> None:
         pytest.param({"extra_container_config": {"securityContext": {"runAsUser": 0}}}, id="extra_container_config"),
         pytest.param({"extra_pod_config": {"securityContext": {"fsGroup": 0}}}, id="extra_pod_config"),
         pytest.param({"service_account": "hub", "automount_service_account_token": True}, id="the Hub's token"),
-        pytest.param({"working_dir": "/"}, id="working directory"),
+        pytest.param({"init_containers": [ROOT]}, id="an init container as root"),
+        pytest.param({"extra_containers": [ROOT_MODEL]}, id="a container as root, as a model"),
     ],
 )
-def test_the_plan_wins(changes: dict[str, Any]) -> None:
-    spec, plain = planned(**changes)["spec"], planned()["spec"]
-    assert spec["securityContext"] == plain["securityContext"] == plan().pod_security_context
+def test_whoever_asks_for_other_rights_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(PodRefused, match=r"configuration or profile asks for "):
+        planned(**changes)
+    spec = planned()["spec"]
+    assert spec["securityContext"] == plan().pod_security_context
     assert spec["automountServiceAccountToken"] is False
-    for container in spec["initContainers"] + spec["containers"]:
-        assert container["securityContext"] == plan().container_security_context
-    assert spec["containers"][0]["workingDir"] == plain["containers"][0]["workingDir"]
+
+
+def test_the_refusal_says_where_and_what() -> None:
+    with pytest.raises(PodRefused) as caught:
+        planned(init_containers=[ROOT])
+    assert "container 'x' of configuration or profile asks for runAsUser 0: " in caught.value.admin_text
 
 
 @pytest.mark.parametrize("kind", ["init_containers", "extra_containers"])
 @pytest.mark.parametrize(
     "container",
     [
-        pytest.param({"name": "x", "image": "x", "securityContext": {"runAsUser": 0, "privileged": True}}, id="plain"),
+        pytest.param({"name": "x", "image": "x", "securityContext": {"runAsNonRoot": True}}, id="plain"),
         pytest.param(
-            V1Container(name="x", image="x", security_context=V1SecurityContext(run_as_user=0)), id="as a model"
+            V1Container(name="x", image="x", security_context=V1SecurityContext(privileged=False)), id="as a model"
         ),
         pytest.param({"name": "x", "image": "x"}, id="without a context"),
     ],
