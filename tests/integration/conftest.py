@@ -20,6 +20,7 @@ import pytest
 from .support import cluster, directory, evidence
 from .support.directory import Account
 from .support.hub import Api, Browser
+from .support.notebook import Kernel
 from .support.people import Person
 
 Newcomers = Callable[..., Account]
@@ -80,6 +81,14 @@ def gstaff(url: str, api: Api) -> Iterator[Person]:
     """gstaff, logged in, with a server that runs."""
     with _server_of(GSTAFF, url, api) as person:
         yield person
+
+
+@pytest.fixture
+def kernel(guser: Person) -> Iterator[Kernel]:
+    """A kernel of guser's, with a variable."""
+    with guser.server().kernel() as kernel:
+        kernel.run("kept = 42")
+        yield kernel
 
 
 @pytest.fixture

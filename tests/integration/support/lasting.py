@@ -1,0 +1,30 @@
+"""What outlives a restart of the parts around it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from . import cluster
+from .hub import Api
+from .notebook import Kernel
+from .people import Person
+from .waiting import wait_for
+
+SECONDS_TO_ROUTE = 60
+"""Until a proxy that lost its routes by a restart has them again."""
+
+
+@contextmanager
+def same_process(kernel: Kernel, person: Person) -> Iterator[None]:
+    """The kernel is the same process at the end, with what it knew, in the same pod."""
+    look = "import os; print(os.getpid(), kept)"
+    pod, before = cluster.user_pod(person.name)["metadata"]["uid"], kernel.run(look)
+    yield
+    assert kernel.run(look) == before
+    assert cluster.user_pod(person.name)["metadata"]["uid"] == pod
+
+
+def routed(api: Api, person: Person) -> None:
+    """The way through the proxy to the Hub and to the person's server is there again."""
+    wait_for("the Hub to answer", lambda: api.call("GET", "/user").ok)
+    server = person.server()
+    wait_for(f"the route to {person.name}", lambda: server.call("GET", "/api/status").ok, timeout=SECONDS_TO_ROUTE)
