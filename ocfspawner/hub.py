@@ -101,10 +101,9 @@ class NeedsDatabase:
         if database.is_away(error) or self._away:
             status_code = 503
             self.set_status(status_code)  # type: ignore[attr-defined]
+            self.set_header("Retry-After", _RETRY_AFTER)  # type: ignore[attr-defined]
             error.jupyterhub_message = database.UNAVAILABLE  # type: ignore[union-attr]
         super().write_error(status_code, **arguments)  # type: ignore[misc]
-        if status_code == 503:
-            self.set_header("Retry-After", _RETRY_AFTER)  # type: ignore[attr-defined]
 
 
 def _with_database(handler: Sequence[Any]) -> Sequence[Any]:

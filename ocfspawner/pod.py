@@ -22,20 +22,13 @@ from kubespawner.utils import get_k8s_model
 from ocfspawner.errors import PodRefused
 from ocfspawner.home_check import check_container
 from ocfspawner.plan import HOME_VOLUME, ServerPlan
+from ocfspawner.prepare import prepared
 
 NOTEBOOK = "notebook"
 """KubeSpawner's name for the container that runs the server (kubespawner 7.1.0, objects.py:535)."""
 
 _ADMIN_MAY_SET = ("readOnlyRootFilesystem", "appArmorProfile", "seLinuxOptions")
 """What stays of a container's own security context; all else is the plan's."""
-
-_PREPARE = """\
-mkdir -p -m 700 -- "$JUPYTER_RUNTIME_DIR"
-mkdir -p -- "$JUPYTERHUB_ROOT_DIR" || export JUPYTERHUB_ROOT_DIR="$HOME"
-exec "$@"
-"""
-"""Runs as the user, before the server.  A notebook directory that can't be made, as in a full home, must
-not keep the server from starting."""
 
 
 def apply_plan(pod: V1Pod, plan: ServerPlan) -> None:
@@ -60,7 +53,7 @@ def apply_plan(pod: V1Pod, plan: ServerPlan) -> None:
         *(get_k8s_model(V1VolumeMount, dict(mount)) for mount in plan.mounts),
     ]
     notebook.working_dir = plan.home.path
-    notebook.args = ["/bin/sh", "-c", _PREPARE, "sh", *notebook.args]
+    notebook.args = prepared(notebook.args)
     notebook.resources = get_k8s_model(V1ResourceRequirements, dict(plan.container_resources))
     check = get_k8s_model(V1Container, dict(check_container(plan)))
     # The pod's request is the largest of its init containers and the sum of the others, so the same

@@ -147,7 +147,7 @@ def crashed(plan: ServerPlan, status: int | str, last_lines: Sequence[str]) -> F
 
 
 def _home(plan: ServerPlan, pod: Object, events: Sequence[Object], waited: float) -> Finding | None:
-    refused = home_check.refusal(plan, pod.get("status") or {})
+    refused = home_check.refusal(plan, pod, lambda: events)
     if refused is None:
         return None
     account = plan.account

@@ -11,11 +11,13 @@ server that runs for the whole session.
 """
 
 import itertools
+import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
+import requests
 
 from .support import cluster, directory, evidence
 from .support.directory import Account
@@ -24,6 +26,8 @@ from .support.notebook import Kernel
 from .support.people import Person
 
 Newcomers = Callable[..., Account]
+
+SECONDS_TO_SWEEP = 180
 
 GUSER = Account("guser", 35712)
 GGROUP = Account("ggroup", 38104, shell="/bin/zsh")
@@ -110,7 +114,16 @@ def sweep(url: str, api: Api) -> Iterator[Callable[[Account], None]]:
 
 
 def _sweep(api: Api, account: Account) -> None:
-    api.remove_user(account.name)
+    """Again when the Hub is away: another test may be restarting it meanwhile."""
+    deadline = time.monotonic() + SECONDS_TO_SWEEP
+    while True:
+        try:
+            api.remove_user(account.name)
+            break
+        except (AssertionError, requests.RequestException):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
     cluster.remove_home(account.home)
 
 

@@ -66,12 +66,12 @@ def refused_until_administrator(attempt: Callable[[], str], rule: str) -> None:
     said = attempt()
     assert f"denied request: {rule}: " in said
     with administrator():
-        wait_for(f"the tool to be let through: {rule}", lambda: attempt() == "", timeout=20)
-    wait_for("the tool to be refused again", attempt, timeout=20)
+        wait_for(f"the tool to be let through: {rule}", lambda: attempt() == "")
+    wait_for("the tool to be refused again", attempt)
 
 
 def ordinary(name: str = "admission-ordinary", **spec: Any) -> Manifest:
-    container = {"name": "main", "image": image(), "command": ["sleep", "60"], **CONFINED}
+    container = {"name": "main", "image": image(), "command": ["sleep", "600"], **CONFINED}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {"containers": [container], **spec}}
 
 
@@ -119,10 +119,11 @@ def server(guser: Person) -> str:
 @pytest.fixture(scope="module")
 def plain(_tool: None) -> Iterator[str]:
     """The name of a pod without homes, that runs."""
-    apply(ordinary())
-    kubectl("wait", "--for=condition=Ready", "pod/admission-ordinary", "--timeout=60s", timeout=70)
-    yield "admission-ordinary"
-    kubectl("delete", "pod", "admission-ordinary", "--now", "--wait=false")
+    name = "admission-plain"
+    apply(ordinary(name))
+    kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=120s", timeout=130)
+    yield name
+    kubectl("delete", "pod", name, "--now", "--wait=false")
 
 
 def patch(pod: str, change: str, subresource: str = "") -> str:

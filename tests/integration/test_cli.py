@@ -25,7 +25,7 @@ def claims() -> set[str]:
 
 
 def files_of(account: Account) -> str:
-    return cluster.on_node("find", cluster.stored(account.home), "-printf", "%p %u %m %T@\\n", check=False)
+    return cluster.on_files("find", cluster.stored(account.home), "-printf", "%p %u %m %T@\\n", check=False)
 
 
 @pytest.fixture

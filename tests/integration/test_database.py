@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 import requests
 
-from .conftest import Newcomers
 from .support import cluster, parts
 from .support.hub import Api, Browser, seen_in
 from .support.people import Person
@@ -151,17 +150,15 @@ def _hanging() -> Iterator[None]:
     [pytest.param(_restarted, id="restarted"), pytest.param(_killed, id="killed"), pytest.param(_hanging, id="hangs")],
 )
 def test_no_login_and_no_server_is_lost(
-    outage: Outage, api: Api, guser: Person, gstaff: Person, newcomers: Newcomers
+    outage: Outage, api: Api, guser: Person, gstaff: Person, ggroup: Person
 ) -> None:
-    url = api.url
-    person = Person.logged_in(url, newcomers("dora"))
     hub, pods = parts.pods(parts.HUB), _pods(guser, gstaff)
     unused = guser.browser.token(guser.name)  # guser's server has not seen it yet, so it asks the Hub
-    own_api, their_server = Api(url, api.token), Person(guser.account, guser.browser, unused).server()
+    own_api, their_server = Api(api.url, api.token), Person(guser.account, guser.browser, unused).server()
     with guser.server().kernel() as kernel:
         kernel.run("kept = 42")
         with watched(
-            lambda: person.browser.get("/hub/home"),
+            lambda: ggroup.browser.get("/hub/home"),
             lambda: own_api.call("GET", "/user"),
             lambda: _log_in(gstaff),
             lambda: guser.server().call("GET", "/api/status"),
@@ -187,16 +184,15 @@ def test_no_login_and_no_server_is_lost(
     assert _pods(guser, gstaff) == pods
     for name in (guser.name, gstaff.name):
         assert api.user(name)["servers"][""]["ready"]
-    api.started(person.name)
+    api.started(ggroup.name)
 
 
 def _pods(*people: Person) -> list[str]:
     return [cluster.user_pod(person.name)["metadata"]["uid"] for person in people]
 
 
-def test_a_start_in_the_middle_of_an_outage_can_be_tried_again(api: Api, newcomers: Newcomers) -> None:
-    account = newcomers("emil")
-    api.add_user(account.name)
+def test_a_start_in_the_middle_of_an_outage_can_be_tried_again(api: Api, ggroup: Person) -> None:
+    account = ggroup.account
     with ThreadPoolExecutor(1) as thread:
         started = thread.submit(api.start, account.name)
         time.sleep(0.5)

@@ -96,13 +96,13 @@ def test_the_api_server_would_take_it(overlay: str, tmp_path: Path, rendered: di
 
 
 @pytest.mark.usefixtures("own_namespace")
-def test_a_field_that_does_not_exist_is_refused(overlay: str, tmp_path: Path) -> None:
+def test_a_field_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     misspelled = [{"op": "add", "path": "/spec/template/spec/containers/0/imagePullPolicies", "value": "Always"}]
     wrong = {"target": {"kind": "Deployment", "name": "hub"}, "patch": json.dumps(misspelled)}
-    refused = dry_run(laid(tmp_path, overlay, wrong))
+    refused = dry_run(laid(tmp_path, "ocf", wrong))
     assert refused.returncode != 0
     assert 'unknown field "spec.template.spec.containers[0].imagePullPolicies"' in refused.stderr
-    assert dry_run(laid(tmp_path, overlay)).returncode == 0
+    assert dry_run(laid(tmp_path, "ocf")).returncode == 0
 
 
 # -- what holds for every pod ----------------------------------------------------------------
@@ -177,6 +177,13 @@ def settings(manifests: list[Manifest]) -> dict[str, str]:
     return data
 
 
+def test_an_overlay_has_the_last_word(overlay: str, rendered: dict[str, list[Manifest]]) -> None:
+    """Over the components that it takes, too."""
+    lines = (OVERLAYS[overlay] / "settings.env").read_text(encoding="utf-8").splitlines()
+    said = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    assert said.items() <= settings(rendered[overlay]).items()
+
+
 def mounted(pod: Manifest, kind: str, key: str) -> set[str]:
     """The names of the objects that the pod can't start without."""
     sources: list[dict[str, Any]] = [volume[kind] for volume in pod.get("volumes", []) if kind in volume]
@@ -210,3 +217,32 @@ def test_homes_are_where_the_settings_say(overlay: str, rendered: dict[str, list
     assert volume["spec"]["claimRef"] == {"namespace": "jupyterhub", "name": claim["metadata"]["name"]}
     assert claim["spec"]["accessModes"] == volume["spec"]["accessModes"] == ["ReadWriteMany"]
     assert volume["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
+
+
+def test_admission_knows_the_homes(overlay: str, rendered: dict[str, list[Manifest]]) -> None:
+    limits = named(rendered[overlay], "ConfigMap")["homes-limits"]["data"]
+    assert settings(rendered[overlay])["HOMES_CLAIM"] in limits["claims"].split()
+
+
+def test_the_image_that_is_pulled_first_is_that_of_servers(overlay: str, rendered: dict[str, list[Manifest]]) -> None:
+    (puller,) = (pod for name, pod in workloads(rendered[overlay]) if name == "DaemonSet image-puller")
+    assert settings(rendered[overlay])["SINGLEUSER_IMAGE"] in {container["image"] for container in containers(puller)}
+
+
+OWN_ADDRESSES = [("ocf", "169.229.226.0/24"), ("ocf", "2607:f140:8801::/48"), ("site", "192.0.2.0/24")]
+
+
+@pytest.mark.parametrize(("name", "own"), OWN_ADDRESSES)
+def test_a_site_is_not_the_internet(name: str, own: str, rendered: dict[str, list[Manifest]]) -> None:
+    policy = named(rendered[name], "NetworkPolicy")["singleuser-internet"]
+    blocks = [peer["ipBlock"] for rule in policy["spec"]["egress"] for peer in rule["to"]]
+    of_its_kind = [block for block in blocks if (":" in block["cidr"]) == (":" in own)]
+    assert of_its_kind
+    assert all(own in block["except"] for block in of_its_kind)
+
+
+@pytest.mark.parametrize("name", WITH_IMAGES)
+def test_the_database_is_a_server(name: str, rendered: dict[str, list[Manifest]]) -> None:
+    (hub,) = (pod for title, pod in workloads(rendered[name]) if title == "Deployment hub")
+    assert "hub-database" in mounted(hub, "secret", "secretName")
+    assert "hub-database" not in named(rendered[name], "PersistentVolumeClaim")

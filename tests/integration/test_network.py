@@ -3,9 +3,13 @@
 Each connection that must fail is tried beside the same one, from another place, that must succeed.
 """
 
+import os
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 
 from .conftest import GGROUP
 from .support import cluster, network
@@ -13,6 +17,8 @@ from .support.hub import Api
 from .support.network import Reaches, Stranger, Target, is_in_reach, is_out_of_reach
 from .support.people import Person
 from .support.waiting import wait_for
+
+ROOT = Path(__file__).parents[2]
 
 METADATA = "169.254.169.254"
 """Where a cloud's machine asks who it is, and for its keys."""
@@ -143,6 +149,24 @@ def test_prometheus_is_let_in_where_its_namespace_says_so(stranger: Stranger) ->
     finally:
         network.kubectl_in(stranger.namespace, "label", "namespace", stranger.namespace, "ocfspawner.ocf.io/metrics-")
     is_out_of_reach(metrics, stranger.reaches, but_reached_from=proxy)
+
+
+# -- a site's own ---------------------------------------------------------------------------
+
+
+def test_a_site_excepts_its_own_networks_as_the_documentation_says(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "network.md").read_text()
+    (patch,) = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if block.startswith("patches:")]
+    base = os.path.relpath(ROOT / "deploy" / "base", tmp_path)
+    (tmp_path / "kustomization.yaml").write_text(f"resources: [{base}]\n{patch}")
+    built = yaml.safe_load_all(cluster.run("kubectl", "kustomize", str(tmp_path)))
+    (policy,) = [
+        one for one in built if (one["kind"], one["metadata"]["name"]) == ("NetworkPolicy", "singleuser-internet")
+    ]
+    excepted = [rule["to"][0]["ipBlock"]["except"] for rule in policy["spec"]["egress"]]
+    assert "169.254.0.0/16" in excepted[0]
+    assert excepted[0][-1] == "169.229.226.0/24"
+    assert excepted[1][-1] == "2607:f140:8801::/48"
 
 
 # -- which pods ------------------------------------------------------------------------------

@@ -55,7 +55,6 @@ def world() -> Iterator[World]:
         pytest.param({"ingress": [{"from": [ALICE], "ports": [{"port": "http"}]}]}, FAR, id="a port by its name"),
         pytest.param({"ingress": [{"ports": [{"port": 8000, "endPort": 8080}]}]}, NEAR | FAR, id="a range of ports"),
         pytest.param({"ingress": [{"ports": [{"port": 8081, "endPort": 8090}]}]}, set(), id="another range of ports"),
-        pytest.param({"ingress": [{"ports": [{"port": 8080, "protocol": "UDP"}]}]}, set(), id="another protocol"),
     ],
 )
 def test_who_reaches_the_server_by_a_policy(world: World, spec: Manifest, expected: set[str]) -> None:

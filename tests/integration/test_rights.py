@@ -1,9 +1,9 @@
 """The Role of the Hub: what is granted is used, and what is used is granted, by the API server's own audit log."""
 
+from .conftest import Newcomers
 from .support import cluster
 from .support.audit import Call, calls
 from .support.hub import Api
-from .support.people import Person
 from .support.waiting import wait_for
 
 ROLE = 'of Role "hub" '
@@ -29,12 +29,20 @@ def in_hub(*command: str) -> None:
     cluster.run("kubectl", "--namespace", cluster.NAMESPACE, "exec", "deployment/hub", "--", *command, timeout=180)
 
 
-def test_every_right_is_used_and_none_is_missing(api: Api, ggroup: Person) -> None:
+def test_every_right_is_used_and_none_is_missing(api: Api, newcomers: Newcomers) -> None:
     """By a server that is started and stopped, and by each command that speaks to the API server."""
-    api.started(ggroup.name)
-    for command in ("spawn ggroup", "check", "manifest ggroup --diff", "manifest ggroup --dry-run", "simulate --all"):
+    name = newcomers("user").name
+    api.add_user(name)
+    api.started(name)
+    for command in (
+        f"spawn {name}",
+        "check",
+        f"manifest {name} --diff",
+        f"manifest {name} --dry-run",
+        "simulate --all",
+    ):
         in_hub("ocfspawner", *command.split())
-    api.stop(ggroup.name)
+    api.stop(name)
     wait_for("each right to be used", lambda: used() == granted())
     denied: list[Call] = [call for call in calls() if not call.allowed]
     assert denied == [], "since the cluster was made, the Hub has asked for what it may not do"

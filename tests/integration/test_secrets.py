@@ -110,8 +110,15 @@ except urllib.error.HTTPError as error:
 
 
 def test_the_databases_password_is_replaced_under_running_servers(api: Api, guser: Person, kernel: Kernel) -> None:
+    """Once cut off half-way, when MariaDB has a new one and the Hub has not; then again."""
     before = parts.secret("mariadb", "password")
     with same_process(kernel, guser):
+        parts.set_secret("mariadb", "password", "cut off half-way")
+        parts.restart(parts.MARIADB)
+        checks = {one["name"]: one for one in ocfspawner("check", "--output", "json").json["checks"]}
+        assert "Access denied" in checks["database"]["detail"]
+        assert "different passwords" in checks["database"]["cure"]
+        assert api.call("GET", "/user").status_code == 503
         said = parts.deploy_secrets("--rotate=database-password")
         routed(api, guser)
     now = parts.secret("mariadb", "password")

@@ -66,8 +66,16 @@ def default_of(call: ast.Call) -> str | None:
 BASE = settings_file("deploy/base/settings.env")
 
 
+def asked_for_by_components() -> dict[str, str]:
+    """The same of the files that components bring."""
+    files = [file.read_text(encoding="utf-8") for file in sorted((ROOT / "deploy/components").glob("*/*.py"))]
+    return dict(re.findall(r'os\.environ\.get\("([A-Z_]+)"\) or "(.*)"', "".join(files)))
+
+
 def test_all_settings_are_told_and_no_others() -> None:
-    assert list(TABLE) == list(asked_for())
+    assert list(TABLE) == [*asked_for(), *asked_for_by_components()]
+    for name, default in asked_for_by_components().items():
+        assert TABLE[name][1].strip("`") == default
 
 
 @pytest.mark.parametrize(("name", "default"), asked_for().items())

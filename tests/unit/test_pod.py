@@ -1,10 +1,7 @@
 """A plan put into a pod."""
 
-import os
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +19,7 @@ from kubespawner.objects import make_pod
 from ocfspawner.errors import PodRefused
 from ocfspawner.home import ClaimHomes, HomeVolume, NFSHomes
 from ocfspawner.pod import apply_plan
+from ocfspawner.prepare import prepared
 from ocfspawner.quantity import Bytes, Cores
 from ocfspawner.resources import CPU_LIMIT, MEMORY_GUARANTEE, Resources
 
@@ -226,30 +224,5 @@ def test_a_pod_without_a_server_to_start_is_refused(changes: dict[str, Any]) -> 
     assert planned()
 
 
-def start(home: Path, notebook_dir: Path) -> list[str]:
-    """Run what starts the server, in *home*; returns what the server sees."""
-    see = ["/bin/sh", "-c", 'printf "%s\\n" "$@" "$JUPYTERHUB_ROOT_DIR"', "sh", "two words", "$HOME"]
-    environment = {
-        "HOME": str(home),
-        "JUPYTERHUB_ROOT_DIR": str(notebook_dir),
-        "JUPYTER_RUNTIME_DIR": str(home / "run/jupyter"),
-        "PATH": os.defpath,
-    }
-    command = planned(cmd=see)["spec"]["containers"][0]["args"]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return ended.stdout.splitlines()
-
-
-def test_the_command_is_started_as_it_is_written(tmp_path: Path) -> None:
-    assert start(tmp_path, tmp_path)[:2] == ["two words", "$HOME"]
-
-
-def test_directories_are_made_before_the_server_starts(tmp_path: Path) -> None:
-    assert start(tmp_path, tmp_path / "a b/notebooks")[2] == str(tmp_path / "a b/notebooks")
-    assert (tmp_path / "a b/notebooks").is_dir()
-    assert (tmp_path / "run/jupyter").stat().st_mode & 0o777 == 0o700
-
-
-def test_a_notebook_directory_that_cannot_be_made_does_not_stop_the_server(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    assert start(tmp_path, tmp_path / "file/notebooks")[2] == str(tmp_path)
+def test_the_server_is_started_by_the_persons_own_container_after_a_look_at_the_home() -> None:
+    assert planned(cmd=["server", "--flag"])["spec"]["containers"][0]["args"] == prepared(["server", "--flag"])

@@ -1,7 +1,9 @@
 """What outlives a restart of the parts around it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+import requests
 
 from . import cluster
 from .hub import Api
@@ -25,6 +27,15 @@ def same_process(kernel: Kernel, person: Person) -> Iterator[None]:
 
 def routed(api: Api, person: Person) -> None:
     """The way through the proxy to the Hub and to the person's server is there again."""
-    wait_for("the Hub to answer", lambda: api.call("GET", "/user").ok)
     server = person.server()
-    wait_for(f"the route to {person.name}", lambda: server.call("GET", "/api/status").ok, timeout=SECONDS_TO_ROUTE)
+    wait_for("the Hub to answer", lambda: _answers(lambda: api.call("GET", "/user")))
+    way = f"the route to {person.name}"
+    wait_for(way, lambda: _answers(lambda: server.call("GET", "/api/status")), timeout=SECONDS_TO_ROUTE)
+
+
+def _answers(ask: Callable[[], requests.Response]) -> bool:
+    """A Service leads to a new pod somewhat later than that is ready."""
+    try:
+        return ask().ok
+    except requests.ConnectionError:
+        return False
