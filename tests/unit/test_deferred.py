@@ -30,12 +30,12 @@ def command(tmp_path: Path, name: str, after: str = "") -> str:
     return f"from ocfspawner.cli.main import main; assert main({arguments!r}) == 0\n{after}"
 
 
-def test_explain_imports_neither_all_of_kubernetes_nor_alembic(tmp_path: Path) -> None:
-    count = "import sys; print('imported', *(sum(n.startswith(p) for n in sys.modules) for p in PREFIXES))"
-    after = count.replace("PREFIXES", "('alembic.runtime', 'sqlalchemy.dialects.', 'kubernetes_asyncio.client.')")
+def test_explain_imports_neither_all_of_kubernetes_nor_alembic_nor_aiohttp(tmp_path: Path) -> None:
+    prefixes = ("alembic.runtime", "sqlalchemy.dialects.", "aiohttp.", "kubernetes_asyncio.")
+    after = f"import sys; print('imported', *(sum(n.startswith(p) for n in sys.modules) for p in {prefixes}))"
     *_, line = run(DEFER + command(tmp_path, "explain", after)).splitlines()
-    alembic, dialects, kubernetes = map(int, line.split()[1:])
-    assert (alembic, dialects) == (0, 0)
+    *others, kubernetes = map(int, line.split()[1:])
+    assert others == [0, 0, 0]
     assert kubernetes < 100, "of 900"
     *_, line = run(command(tmp_path, "explain", after)).splitlines()
     assert all(int(number) for number in line.split()[1:]), "which it would, otherwise"
@@ -77,8 +77,35 @@ assert orm.alembic.command.stamp is alembic.command.stamp
 """)
 
 
+def test_the_web_client_is_the_real_one_as_soon_as_it_is_used() -> None:
+    run(f"""{DEFER}
+import asyncio, sys
+from jupyterhub import utils
+from kubernetes_asyncio import client, watch
+assert "aiohttp.client" not in sys.modules
+try:
+    asyncio.run(utils.fetch("http://127.0.0.1:1/"))
+except utils.aiohttp.ClientConnectionError:
+    pass
+from jupyterhub.httpclient import fetch
+import aiohttp
+assert aiohttp.__file__ and utils.aiohttp.ClientSession is aiohttp.ClientSession
+assert fetch.__module__ == "jupyterhub.httpclient"
+from kubernetes_asyncio.watch.watch import Watch
+assert watch.Watch is Watch
+""")
+
+
 def test_a_module_of_alembic_can_be_imported_first() -> None:
-    run(f"{DEFER}import jupyterhub.orm, alembic.runtime.migration as m; assert m.MigrationContext")
+    run(f"""{DEFER}
+import jupyterhub.orm
+import alembic.runtime.migration
+import alembic.command, sys
+from alembic import runtime
+assert runtime is alembic.runtime is sys.modules["alembic.runtime"], "once"
+assert runtime.migration is alembic.runtime.migration and runtime.__spec__.origin
+assert runtime.migration.MigrationContext is alembic.runtime.environment.MigrationContext
+""")
 
 
 def test_what_is_imported_already_stays_as_it_is() -> None:
