@@ -30,6 +30,10 @@ GSTAFF = Account("gstaff", 12903)
 OFC = Account("ofc", 41377, gid=2390, shell="/opt/share/utils/bin/sorried")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rewrite-docs", action="store_true", help="write the examples in docs/ anew, and pass")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cluster() -> None:
     """Nothing is done to a cluster that is not the tests' own."""
