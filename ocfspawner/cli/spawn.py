@@ -15,7 +15,7 @@ import click
 from ocfspawner.cli import detached
 from ocfspawner.cli import hub as hubs
 from ocfspawner.cli.cluster import ApiRefused, Cluster
-from ocfspawner.cli.debug_pod import COMPONENT, Wish, debug_name, debug_pod
+from ocfspawner.cli.debug_pod import COMPONENT, NOTEBOOK, Wish, debug_name, debug_pod
 from ocfspawner.cli.diagnosis import Finding, creation_refused, out_of_time, would_be_refused
 from ocfspawner.cli.exits import Unhealthy
 from ocfspawner.cli.inside import Check
@@ -125,7 +125,7 @@ async def _created(cluster: Cluster, pod: Mapping[str, Any], timeline: Timeline,
         yield
     finally:
         if keep:
-            note(f"Kept: kubectl -n {cluster.namespace} exec -it {name} -c notebook -- sh")
+            note(f"Kept: kubectl -n {cluster.namespace} exec -it {name} -c {NOTEBOOK} -- sh")
             note(f"Remove it: kubectl -n {cluster.namespace} delete pod {name}")
         else:
             await _delete(cluster, name)
@@ -158,7 +158,7 @@ async def _reached_from_here(pod: Mapping[str, Any]) -> Check:
     import aiohttp
 
     address = str(pod["status"].get("podIP", ""))
-    notebook = next(container for container in pod["spec"]["containers"] if container["name"] == "notebook")
+    notebook = next(container for container in pod["spec"]["containers"] if container["name"] == NOTEBOOK)
     port = next(port["containerPort"] for port in notebook["ports"] if port.get("name") == "notebook-port")
     prefix = next((one["value"] for one in notebook["env"] if one["name"] == "JUPYTERHUB_SERVICE_PREFIX"), "/")
     url = f"http://{f'[{address}]' if ':' in address else address}:{port}{prefix}api"

@@ -172,6 +172,14 @@ def test_the_admin_s_last_word_is_in_it(run: Run, tmp_path: Path) -> None:
     assert pod_of(run, "guser")["metadata"]["labels"]["site"] == "guser"
 
 
+def test_a_hook_that_fails_is_the_admin_s_mistake_and_no_bug(run: Run, tmp_path: Path) -> None:
+    config = tmp_path / "jupyterhub_config.py"
+    hook = "def hook(spawner, pod):\n    return pod.spec['volumes']\n"
+    config.write_text(f"{config.read_text()}{hook}c.KubeSpawner.modify_pod_hook = hook\n")
+    said = run("manifest", "guser", "--ldif", LDIF, status=1)
+    assert said.startswith("misconfigured: modify_pod_hook: TypeError: ")
+
+
 def test_group_overrides_count_as_in_the_hub(run: Run, tmp_path: Path) -> None:
     config = tmp_path / "jupyterhub_config.py"
     overrides = {"staff": {"groups": ["ocfstaff"], "spawner_override": {"image": "staff:2"}}}
@@ -209,7 +217,7 @@ def test_simulate_adds_up(run: Run) -> None:
 
 def test_simulate_for_some(run: Run, tmp_path: Path) -> None:
     users = tmp_path / "users"
-    users.write_text("# two\nguser\n\nnobody\n")
+    users.write_text("# two\n guser\n  # not me\n\nnobody\n")
     found = json.loads(run("simulate", "--users", users, "--ldif", LDIF, "--output", "json"))
     assert [(one["username"], one["reason"]) for one in found["refused"]] == [("nobody", "no-such-account")]
     found = json.loads(run("simulate", "--group", "ocfstaff", "--ldif", LDIF, "--output", "json"))
