@@ -35,7 +35,16 @@ c.Spawner.notebook_dir = text("NOTEBOOK_DIR", "~/notebooks")
 
 # The Hub's database: mysql+pymysql://USER:PASSWORD@HOST:PORT/NAME, from a mounted Secret; SQLite when there is none.
 db_url = here / "database" / "url"
-c.JupyterHub.db_url = db_url.read_text().strip() if db_url.exists() else f"sqlite:///{here}/data/jupyterhub.sqlite"
+if db_url.exists():
+    c.JupyterHub.db_url = db_url.read_text().strip()
+    # The Hub does nothing else while it waits for its database: without these, for ever. JupyterHub itself tries a
+    # connection before it uses it, and takes a new one each minute; so no wait_timeout of the server's is noticed.
+    c.JupyterHub.db_kwargs = {
+        "connect_args": {"connect_timeout": 3, "read_timeout": 10, "write_timeout": 10},  # seconds
+        "pool_recycle": 60,  # seconds
+    }
+else:
+    c.JupyterHub.db_url = f"sqlite:///{here}/data/jupyterhub.sqlite"
 c.JupyterHub.upgrade_db = True  # a newer JupyterHub brings the tables up to date when it starts
 
 # Where homes lie: behind one claim (whose top stands for HOMES_ROOT), or each on an NFS server by its own path.
@@ -58,6 +67,9 @@ if proxy_auth_token.exists():
 # Who people are: the directory, asked by the log-in and at each start of a server.
 c.LDAPDirectory.urls = value("LDAP_URLS", "[]")
 c.LDAPDirectory.ca_file = text("LDAP_CA_FILE")  # who signs its certificate; the system's authorities when not set
+c.LDAPDirectory.people_base = text("LDAP_PEOPLE_BASE", "ou=People,dc=OCF,dc=Berkeley,dc=EDU")
+c.LDAPDirectory.group_base = text("LDAP_GROUP_BASE", "ou=Group,dc=OCF,dc=Berkeley,dc=EDU")
+c.LDAPDirectory.schema_preset = text("LDAP_SCHEMA", "rfc2307")  # or rfc2307bis
 c.LDAPDirectory.cache_ttl = value("LDAP_CACHE_TTL", "30")  # seconds until a change there counts here
 c.LDAPDirectory.negative_cache_ttl = value("LDAP_NEGATIVE_CACHE_TTL", "3")  # the same for "no account" and "disabled"
 c.JupyterHub.authenticator_class = "ocfspawner.DirectoryAuthenticator"
@@ -72,9 +84,19 @@ c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = text("PROXY_API_URL", "http://proxy-api:8001")
 c.JupyterHub.cleanup_servers = False
 c.JupyterHub.last_activity_interval = 30  # seconds until a proxy that lost its routes by a restart has them again
-c.JupyterHub.authenticate_prometheus = True  # /hub/metrics is for tokens with the scope read:metrics
+# As people's browsers have it; taken from each request when not set, which behind an ingress says http.
+public_url = text("PUBLIC_URL").rstrip("/")
+c.JupyterHub.public_url = f"{public_url}/" if public_url else ""
+c.OAuthenticator.oauth_callback_url = f"{public_url}/hub/oauth_callback" if public_url else ""
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.named_server_limit_per_user = value("NAMED_SERVER_LIMIT", "3")
+
+# /hub/metrics is for tokens with the scope read:metrics. Prometheus has one that may do nothing else.
+c.JupyterHub.authenticate_prometheus = True
+metrics_token = here / "metrics" / "token"
+if metrics_token.exists():
+    c.JupyterHub.services.append({"name": "prometheus", "api_token": metrics_token.read_text().strip()})
+    c.JupyterHub.load_roles.append({"name": "prometheus", "services": ["prometheus"], "scopes": ["read:metrics"]})
 
 # -- KubeSpawner ------------------------------------------------------------------------------------------------------
 c.JupyterHub.spawner_class = "ocfspawner.OCFSpawner"
@@ -83,7 +105,8 @@ c.KubeSpawner.image_pull_policy = text("IMAGE_PULL_POLICY", "IfNotPresent")
 c.KubeSpawner.events_enabled = value("EVENTS_ENABLED", "true")  # for the progress page
 c.KubeSpawner.service_account = text("SERVICE_ACCOUNT") or None  # people's pods run as it ...
 c.KubeSpawner.automount_service_account_token = False  # ... and don't get its token
-c.KubeSpawner.storage_extra_labels = value("STORAGE_EXTRA_LABELS", "{}")  # on claims that KubeSpawner itself makes
+# On claims that KubeSpawner itself makes (storage_pvc_ensure; the Role then needs `create` of persistentvolumeclaims).
+c.KubeSpawner.storage_extra_labels = value("STORAGE_EXTRA_LABELS", "{}")
 # Guaranteed to each server, and its limit: bytes (K, M, G, T) and cores. The policy file's rules go before them.
 c.KubeSpawner.mem_limit = text("MEM_LIMIT") or None
 c.KubeSpawner.mem_guarantee = text("MEM_GUARANTEE") or None
@@ -95,6 +118,6 @@ c.OCFSpawner.policy_file = text("POLICY_FILE", f"{here}/policy/resources.yaml")
 c.KubeSpawner.environment = value("EXTRA_ENV", "{}")  # more variables for every server
 c.KubeSpawner.image = text("SINGLEUSER_IMAGE", "ocfspawner-singleuser")
 
-# -- A site's own: every *.py in this folder, in the order of their names ---------------------------------------------
+# -- A site's own, and components': every *.py in this folder, in the order of their names ----------------------------
 for file in sorted((here / "jupyterhub_config.d").glob("*.py")):
     load_subconfig(str(file))  # type: ignore[name-defined]  # JupyterHub's

@@ -158,15 +158,18 @@ use_venv() {
 	python3 -c 'import ensurepip' 2>/dev/null || require ensurepip:python3-venv
 	VENV=$CACHE/venv-$(cat setup.cfg ci/constraints.txt <(python3 -VV) <(command -v python3) | sha256sum | cut -c1-12)
 	if [ ! -e "$VENV/complete" ]; then
+		# gssapi has no wheel for Linux.
+		require gcc:gcc /usr/include/stdio.h:libc6-dev krb5-config:libkrb5-dev \
+			"$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h:python3-dev"
 		rm -rf "$CACHE"/venv-*
-		step "Making a Python environment for the tests" "about a minute" make_venv || exit 1
+		step "Making a Python environment for the tests" "one or two minutes" make_venv || exit 1
 	fi
 	step "Installing the checkout into it" "a few seconds" install_checkout || exit 1
 }
 
 make_venv() {
 	python3 -m venv "$VENV"
-	"$VENV/bin/pip" install --disable-pip-version-check -c ci/constraints.txt setuptools -e '.[test]'
+	"$VENV/bin/pip" install --disable-pip-version-check -c ci/constraints.txt setuptools -e '.[test,gssapi]'
 	touch "$VENV/complete"
 }
 

@@ -51,6 +51,9 @@ class AccountRules:
     """gids that no pod runs with (root, adm, disk, kmem, sudo, shadow, nogroup).  A primary group
     among them is refused, a supplementary one is left out."""
 
+    denied_groups: frozenset[str] = frozenset()
+    """The same by name: the gids of these groups are denied, too."""
+
     home_prefixes: tuple[str, ...] = ("/home",)
     """Directories below which homes lie."""
 
@@ -123,14 +126,15 @@ def parse_account(username: str, entry: Entry, groups: Iterable[Entry], rules: A
     reader = _Reader(username, entry)
     names = rules.attributes
     _same_name(username, entry.get(names.username.lower(), ()))
-    gid = _gid(reader, names.gid, rules)
-    shell = _shell(reader, names.shell)
     members = {_group(username, group, rules) for group in groups}
+    denied = rules.denied_gids | {group.gid for group in members if group.name in rules.denied_groups}
+    gid = _gid(reader, names.gid, denied)
+    shell = _shell(reader, names.shell)
     return Account(
         username=username,
         uid=_uid(reader, rules),
         gid=gid,
-        groups=_in_order(gid, members, rules),
+        groups=_in_order(gid, members, denied),
         home=_home(reader, rules),
         shell=shell,
         disabled=_disabled(shell, members, rules),
@@ -191,19 +195,19 @@ def _uid(reader: _Reader, rules: AccountRules) -> int:
     return uid
 
 
-def _gid(reader: _Reader, attribute: str, rules: AccountRules) -> int:
+def _gid(reader: _Reader, attribute: str, denied: Set[int]) -> int:
     gid = reader.number(attribute)
     if gid >= 2**31:
         raise reader.refuse(f"{attribute} {gid} is above {2**31 - 1}")
-    if gid in rules.denied_gids:
+    if gid in denied:
         raise reader.refuse(f"{attribute} {gid} is on the deny-list")
     return gid
 
 
-def _in_order(gid: int, members: Set[Group], rules: AccountRules) -> tuple[Group, ...]:
+def _in_order(gid: int, members: Set[Group], denied: Set[int]) -> tuple[Group, ...]:
     """The groups that the account gets; two names of one gid are both kept, for rules go by name."""
     primary = min((group for group in members if group.gid == gid), key=_by_gid, default=Group(str(gid), gid))
-    others = (group for group in members if group != primary and group.gid not in rules.denied_gids)
+    others = (group for group in members if group != primary and group.gid not in denied)
     return (primary, *sorted(others, key=_by_gid))
 
 

@@ -238,6 +238,13 @@ class PodRefused(ConfigurationError):
 
     reason = "pod-refused"
 
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.user_text = (
+            "This server would have rights that no server here may have, so it is not started. "
+            "Please choose another one if you have the choice, or tell the people who run this service."
+        )
+
 
 class ClusterRefused(ConfigurationError):
     """The API server does not admit the pod: a quota, Pod Security, another policy, or a pod that is not valid."""

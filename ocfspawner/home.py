@@ -86,7 +86,8 @@ class ClaimHomes:
 class NFSHomes:
     """Each home mounted from an NFS server by its own path.
 
-    Needs a namespace where Pod Security *restricted* is not enforced.  Inline NFS volumes carry no mount
+    Needs a namespace where Pod Security *restricted* is not enforced, and ``KubeSpawner.events_enabled`` if a missing
+    home is to be refused before the ``start_timeout``.  Inline NFS volumes carry no mount
     options; where those are needed, use a PersistentVolume of type nfs behind `ClaimHomes`.
     """
 

@@ -2,12 +2,25 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from ocfspawner.errors import Refusal
+
 REFUSALS = Counter(
     "ocfspawner_refusals",
     "Log-ins and spawns that were refused, by reason",
     ["path", "reason"],
 )
 """``path`` is ``login``, ``spawn`` or ``running``; ``reason`` is a class of `ocfspawner.errors`."""
+
+
+def _reasons(kind: type[Refusal]) -> set[str]:
+    return {kind.reason}.union(*(_reasons(each) for each in kind.__subclasses__()))
+
+
+# All are there from the start: Prometheus sees no increase in a series that begins with 1, and a first refusal of its
+# kind is the one to be told of.
+for _path in ("login", "spawn", "running"):
+    for _reason in sorted(_reasons(Refusal) - {Refusal.reason}):
+        REFUSALS.labels(_path, _reason)
 
 DIRECTORY_SECONDS = Histogram(
     "ocfspawner_directory_seconds",

@@ -1,8 +1,9 @@
 """Puts a `ServerPlan` into the pod that KubeSpawner made.
 
 This runs after KubeSpawner's template expansion, so no text of the directory ever meets ``str.format``
-(where ``{unescaped_username}`` in a home would be another person's home).  What the plan says wins over
-everything that configuration and profiles put there.
+(where ``{unescaped_username}`` in a home would be another person's home).  What the plan says of names, places and
+resources wins over everything that configuration and profiles put there.  Who asks for another identity or for
+more rights is refused instead: a server that is quietly something else than was chosen helps nobody.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ from kubespawner.utils import get_k8s_model
 from ocfspawner.errors import PodRefused
 from ocfspawner.home_check import check_container
 from ocfspawner.plan import HOME_VOLUME, ServerPlan
+from ocfspawner.prepare import prepared
 
 NOTEBOOK = "notebook"
 """KubeSpawner's name for the container that runs the server (kubespawner 7.1.0, objects.py:535)."""
@@ -28,21 +30,15 @@ NOTEBOOK = "notebook"
 _ADMIN_MAY_SET = ("readOnlyRootFilesystem", "appArmorProfile", "seLinuxOptions")
 """What stays of a container's own security context; all else is the plan's."""
 
-_PREPARE = """\
-mkdir -p -m 700 -- "$JUPYTER_RUNTIME_DIR"
-mkdir -p -- "$JUPYTERHUB_ROOT_DIR" || export JUPYTERHUB_ROOT_DIR="$HOME"
-exec "$@"
-"""
-"""Runs as the user, before the server.  A notebook directory that can't be made, as in a full home, must
-not keep the server from starting."""
-
 
 def apply_plan(pod: V1Pod, plan: ServerPlan) -> None:
     """Edit *pod* to be what *plan* says.
 
-    Raises `PodRefused` when something else in the pod would reach the homes.
+    Raises `PodRefused` when something else in the pod would reach the homes, or asks for other ids, groups or
+    privileges than the plan's.
     """
     _refuse_other_ways_home(pod, plan)
+    _refuse_other_rights(pod, plan)
     spec: Any = pod.spec  # typed models, which KubeSpawner fills with plain dictionaries too
     spec.containers = [get_k8s_model(V1Container, container) for container in spec.containers]
     spec.init_containers = [get_k8s_model(V1Container, container) for container in spec.init_containers or ()]
@@ -57,7 +53,7 @@ def apply_plan(pod: V1Pod, plan: ServerPlan) -> None:
         *(get_k8s_model(V1VolumeMount, dict(mount)) for mount in plan.mounts),
     ]
     notebook.working_dir = plan.home.path
-    notebook.args = ["/bin/sh", "-c", _PREPARE, "sh", *notebook.args]
+    notebook.args = prepared(notebook.args)
     notebook.resources = get_k8s_model(V1ResourceRequirements, dict(plan.container_resources))
     check = get_k8s_model(V1Container, dict(check_container(plan)))
     # The pod's request is the largest of its init containers and the sum of the others, so the same
@@ -99,6 +95,23 @@ def _refuse_other_ways_home(pod: V1Pod, plan: ServerPlan) -> None:
         for mount in map(_plain, container.get("volumeMounts") or ()):
             if mount.get("name") == HOME_VOLUME:
                 raise PodRefused(f"container {container['name']!r} of configuration or profile mounts the homes")
+
+
+def _refuse_other_rights(pod: V1Pod, plan: ServerPlan) -> None:
+    """No security setting of configuration or profile may differ from the plan's; the same, or none, is fine."""
+    asked = [("the pod", pod.spec.security_context, plan.pod_security_context)]
+    for container in map(_plain, _containers(pod)):
+        name = f"container {container['name']!r}"
+        asked.append((name, container.get("securityContext"), plan.container_security_context))
+    for where, context, given in asked:
+        for setting, value in _plain(context or {}).items():
+            if value not in (None, [], {}, given.get(setting)) and setting not in _ADMIN_MAY_SET:
+                raise PodRefused(
+                    f"{where} of configuration or profile asks for {setting} {value!r}: "
+                    "ids and groups are the directory's, and no server has privileges; leave it out"
+                )
+    if pod.spec.automount_service_account_token:
+        raise PodRefused("configuration or profile asks for a service account's token, which no server gets")
 
 
 def _is_same_storage(volume: Mapping[str, Any], plan: ServerPlan) -> bool:

@@ -174,7 +174,7 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
     def is_pod_running(self, pod: dict[str, Any] | None) -> bool:
         """Whether the pod answers; ends the wait with a `SpawnException` when the look at the home failed."""
         if pod is not None and self._plan:
-            refusal = home_check.refusal(self._plan, pod.get("status") or {})
+            refusal = home_check.refusal(self._plan, pod, lambda: self.events)
             if refusal:
                 with handed_to_the_hub():
                     raise refusal

@@ -14,7 +14,6 @@ import multiprocessing
 import socket
 import ssl
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -26,16 +25,19 @@ from pathlib import Path
 
 import ldap3
 from ldap3.utils.conv import escape_filter_chars
-from tornado import web
 
+from ci.benchmarks.hub import Hub
 from ocfspawner.directory.client import Directory
 from ocfspawner.directory.settings import DirectorySettings, Security, ServerAddress
 from ocfspawner.errors import DirectoryUnreachable
 from tests.directory.authority import Authority
 from tests.directory.proxy import Proxy
-from tests.directory.slapd import DEMO, PEOPLE, Slapd, free_port
+from tests.directory.slapd import DEMO, PEOPLE, Slapd
 
 WAITING, DEADLINE, ROUNDS, MOST_ROUNDS, USERS = 50, 2.0, 3, 10, 100
+HUB_DEADLINE = 6.0
+"""Longer, as a Hub takes its time to receive fifty log-ins on a busy machine."""
+
 TICK = 0.002
 STARTTLS_ACCEPTED = b"\x30\x0c\x02\x01%c\x78\x07\x0a\x01\x00\x04\x00\x04\x00"
 """An ExtendedResponse of success (RFC 4511, 4.12), to the message numbered %c."""
@@ -77,7 +79,7 @@ async def _measure(folder: Path) -> list[Figure]:
     figures = []
     for security in (Security.NONE, Security.TLS, Security.STARTTLS):
         with _black_hole(security, certificate) as port:
-            figures += await _hung(ServerAddress("127.0.0.1", port, security), authority.file)
+            figures += await _hung(folder, ServerAddress("127.0.0.1", port, security), authority.file)
     people = (DEMO / "directory.ldif").read_text() + "".join(map(_person, range(USERS)))
     with Slapd(folder / "slapd", certificate, files={"directory.ldif": people}) as slapd:
         figures += await _throughput(slapd, authority.file)
@@ -92,54 +94,67 @@ def _at_most(name: str, value: float, unit: str, bound: float) -> Figure:
 # -- a directory that hangs ------------------------------------------------------------------
 
 
-async def _hung(address: ServerAddress, ca_file: Path) -> list[Figure]:
-    """How the loop, the look-ups and the Hub's health page fare while a directory accepts and never answers."""
+async def _hung(folder: Path, address: ServerAddress, ca_file: Path) -> list[Figure]:
+    """How the loop, the look-ups and a Hub's health page fare while a directory accepts and never answers."""
     kind = {Security.NONE: "TCP", Security.TLS: "LDAPS", Security.STARTTLS: "StartTLS"}[address.security]
-    rounds: list[tuple[float, float, float, float]] = []
-    while True:
-        rounds.append(await _hung_once(address, ca_file))
-        alone, stall, late, ratio = (min(each) for each in zip(*rounds, strict=True))
-        figures = [
-            Figure(f"{kind} black hole: longest stall of the loop before", alone * 1000, "ms", "", True),
-            _at_most(f"{kind} black hole: longest stall of the loop", stall * 1000, "ms", 20),
-            _at_most(f"{kind} black hole: last of {WAITING} look-ups after its deadline", late, "s", 0.5),
-            _at_most(f"{kind} black hole: health page, median during ÷ before", ratio, "", 1.2),
-        ]
-        if len(rounds) == MOST_ROUNDS or (len(rounds) >= ROUNDS and all(figure.holds for figure in figures)):
-            return figures
+    rounds: list[tuple[float, ...]] = []
+    url = f"{'ldaps' if address.security is Security.TLS else 'ldap'}://{address}"
+    async with Hub(folder / kind, url, ca_file, HUB_DEADLINE, address.security is Security.NONE) as hub:
+        while True:
+            rounds.append((*await _hung_once(address, ca_file), *await _hub_while_hung(hub)))
+            alone, stall, late, ratio, waiting, ending = (min(each) for each in zip(*rounds, strict=True))
+            figures = [
+                Figure(f"{kind} black hole: longest stall of the loop before", alone * 1000, "ms", "", True),
+                _at_most(f"{kind} black hole: longest stall of the loop", stall * 1000, "ms", 20),
+                _at_most(f"{kind} black hole: last of {WAITING} look-ups after its deadline", late, "s", 0.5),
+                _at_most(f"{kind} black hole: a Hub's health page, median during ÷ before", ratio, "", 1.2),
+                Figure(f"{kind} black hole: a Hub's stall, {WAITING} log-ins waiting", waiting * 1000, "ms", "", True),
+                Figure(f"{kind} black hole: a Hub's stall, their {WAITING} pages made", ending * 1000, "ms", "", True),
+            ]
+            if len(rounds) == MOST_ROUNDS or (len(rounds) >= ROUNDS and all(figure.holds for figure in figures)):
+                return figures
 
 
-async def _hung_once(address: ServerAddress, ca_file: Path) -> tuple[float, float, float, float]:
+async def _hung_once(address: ServerAddress, ca_file: Path) -> tuple[float, float, float]:
     # No other timeout than the deadline ends a look-up.
     settings = DirectorySettings(
         servers=(address,), ca_file=ca_file, deadline=DEADLINE, connect_timeout=30, receive_timeout=30
     )
     directory = Directory(settings)
-    port = free_port()
-    server = web.Application([("/hub/health", _Health)]).listen(port, "127.0.0.1")
     try:
         stalls = asyncio.ensure_future(_stalls())
-        before = await _health_page(port)
+        await asyncio.sleep(DEADLINE * 0.7)
         stalls.cancel()
         alone = await stalls
         stalls = asyncio.ensure_future(_stalls())
         begin = time.monotonic()
-        waiting = asyncio.gather(*(directory.lookup(f"user{n}") for n in range(WAITING)), return_exceptions=True)
-        during = await _health_page(port)
-        ended = await waiting
+        ended = await asyncio.gather(*(directory.lookup(f"user{n}") for n in range(WAITING)), return_exceptions=True)
         late = time.monotonic() - begin - DEADLINE
         stalls.cancel()
         if {type(each) for each in ended} != {DirectoryUnreachable}:
             raise RuntimeError(f"a black hole answered: {ended[0]!r}")
-        return alone, await stalls, late, during / before
+        return alone, await stalls, late
     finally:
-        server.stop()
         directory.close()
 
 
-class _Health(web.RequestHandler):
-    def get(self) -> None:
-        self.finish("")
+async def _hub_while_hung(hub: Hub) -> tuple[float, float, float]:
+    """How much longer a Hub's health page takes while people wait for their log-in, by its medians.
+
+    And the longest stalls of its loop, which has its own work with each request: while they wait, and as they end.
+    """
+    before = await hub.health_page(HUB_DEADLINE / 2)
+    waiting = asyncio.ensure_future(hub.log_in(WAITING))
+    # All of them are there, and none of them has been refused, while the page is asked for.
+    await asyncio.sleep(HUB_DEADLINE / 4)
+    await hub.stall()
+    during = await hub.health_page(HUB_DEADLINE / 2)
+    while_waiting = await hub.stall()
+    if waiting.done():
+        raise RuntimeError(f"the log-ins ended too soon: {waiting.result()}")
+    if set(await waiting) != {503}:
+        raise RuntimeError(f"a black hole answered: {waiting.result()}")
+    return during / before, while_waiting, await hub.stall()
 
 
 async def _stalls() -> float:
@@ -151,28 +166,6 @@ async def _stalls() -> float:
             await asyncio.sleep(TICK)
             worst = max(worst, time.perf_counter() - before - TICK)
     return worst
-
-
-ASK = """
-import http.client, statistics, sys, time
-page, taken = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1])), []
-until = time.monotonic() + float(sys.argv[2])
-while time.monotonic() < until:
-    begin = time.perf_counter()
-    page.request("GET", "/hub/health")
-    page.getresponse().read()
-    taken.append(time.perf_counter() - begin)
-    time.sleep(0.002)
-print(statistics.median(taken))
-"""
-
-
-async def _health_page(port: int) -> float:
-    """The median of the seconds that another process waits for the page."""
-    arguments = ("-c", ASK, str(port), str(DEADLINE * 0.7))
-    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=subprocess.PIPE)
-    answer, _ = await process.communicate()
-    return float(answer)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ocfspawner.database import names_taken_for_one, said
 from ocfspawner.policy_file import load_policy
 
 if TYPE_CHECKING:
@@ -161,33 +162,52 @@ def proxy_token(hub: "Hub") -> Iterator[Result]:
 
 
 def database(hub: "Hub") -> Iterator[Result]:
-    """Whether the Hub's database can be reached, and has the tables of this JupyterHub."""
+    """Whether the Hub's database can be reached, has the tables of this JupyterHub, and tells all names apart."""
     from jupyterhub.orm import DatabaseSchemaMismatch, check_db_revision
-    from sqlalchemy import create_engine, make_url, text
+    from sqlalchemy import create_engine, make_url
     from sqlalchemy.exc import SQLAlchemyError
 
     name = "database"
     url = make_url(hub.config.JupyterHub.get("db_url") or "sqlite:///jupyterhub.sqlite")
     shown = url.render_as_string(hide_password=True)
-    if url.drivername.startswith("sqlite"):
-        if url.database and not Path(url.database).exists():
-            yield Result(name, State.DOUBTFUL, f"{shown} is not there yet", "The Hub makes it at its first start.")
-            return
-        arguments: dict[str, Any] = {}
-    else:
-        arguments = {"connect_timeout": _DATABASE_SECONDS}
+    if url.drivername.startswith("sqlite") and url.database and not Path(url.database).exists():
+        yield Result(name, State.DOUBTFUL, f"{shown} is not there yet", "The Hub makes it at its first start.")
+        return
     try:
-        engine = create_engine(url, connect_args=arguments)
+        engine = create_engine(url, **_engine_arguments(hub, url.drivername))
         with engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
+            same = names_taken_for_one(connection)
         check_db_revision(engine)
     except DatabaseSchemaMismatch as error:
         yield Result(name, State.BAD, f"{shown}: {' '.join(str(error).split())}", "c.JupyterHub.upgrade_db = True")
     except (SQLAlchemyError, OSError, ImportError) as error:
-        said = " ".join(str(getattr(error, "orig", None) or error).split())[:300]
-        yield Result(name, State.BAD, f"{shown}: {said}", "Look at c.JupyterHub.db_url and at the server.")
+        yield Result(name, State.BAD, f"{shown}: {said(error)}", _database_cure(said(error)))
     else:
         yield Result(name, State.FINE, shown)
+        yield _names(same)
+
+
+def _engine_arguments(hub: "Hub", driver: str) -> dict[str, Any]:
+    """What the Hub itself uses, and a deadline in any case."""
+    arguments = dict(hub.config.JupyterHub.get("db_kwargs") or {})
+    if driver.startswith("mysql"):
+        limits = {"connect_timeout": _DATABASE_SECONDS, "read_timeout": _DATABASE_SECONDS}
+        arguments["connect_args"] = {**limits, **arguments.get("connect_args", {})}
+    return arguments
+
+
+def _database_cure(words: str) -> str:
+    if "Access denied" in words:
+        return "The Secret hub-database and the server have different passwords: docs/secrets.md."
+    return "Does the server run? Look at it, and at c.JupyterHub.db_url (Secret hub-database)."
+
+
+def _names(same: Sequence[str]) -> Result:
+    name = "user names"
+    if not same:
+        return Result(name, State.FINE, "the database tells accents, case and trailing spaces apart")
+    finding = f"the database takes {' and '.join(same)}, so one person could get another's servers and tokens"
+    return Result(name, State.BAD, finding, "Use the collation utf8mb4_nopad_bin: docs/database.md.")
 
 
 LOOKS: Sequence[tuple[str, Callable[["Hub"], Iterator[Result]]]] = (

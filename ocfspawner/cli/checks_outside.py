@@ -1,6 +1,7 @@
 """What has to be asked of others: the directory's servers, and the API server."""
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -26,6 +27,9 @@ _SOON = 14
 
 _NOBODY = "ocfspawner-check"
 """Whom the directory is asked for, and for whom a pod is tried; no matter if somebody is named so."""
+
+_PROXY_SECONDS = 5.0
+"""For its answer."""
 
 _NEEDED = (
     ("list", "pods", "", "to see servers"),
@@ -89,6 +93,48 @@ def _server(address: "ServerAddress", settings: "DirectorySettings") -> Result:
     state = State.FINE if days > _SOON else State.DOUBTFUL
     cure = "" if days > _SOON else "Renew the certificate now."
     return Result(name, state, f"{answer}, its certificate is valid for {days} days more", cure)
+
+
+# -- the proxy -------------------------------------------------------------------------------
+
+
+async def proxy(hub: hubs.Hub) -> Iterable[Result]:
+    """Whether the proxy answers, and takes the Hub's token."""
+    from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+
+    section = hub.config.ConfigurableHTTPProxy
+    token = section.get("auth_token") or os.environ.get("CONFIGPROXY_AUTH_TOKEN")
+    if not token:
+        return []
+    url = section.get("api_url", "http://127.0.0.1:8001").rstrip("/")
+    request = HTTPRequest(
+        f"{url}/api/routes",
+        headers={"Authorization": f"token {token}"},
+        connect_timeout=_PROXY_SECONDS,
+        request_timeout=_PROXY_SECONDS,
+    )
+    try:
+        answer = await AsyncHTTPClient(force_instance=True).fetch(request, raise_error=False)
+    except (OSError, TimeoutError) as error:
+        return [_proxy_away(url, str(error))]
+    return [_proxy(url, answer.code, answer.reason)]
+
+
+def _proxy(url: str, status: int, reason: str) -> Result:
+    if status == 200:
+        return Result("proxy", State.FINE, f"{url} takes the Hub's token")
+    if status == 403:
+        finding = f"{url} refuses the Hub's token (403): they have different ones"
+        cure = "Restart the proxy and then the Hub, so that both read the same Secret: docs/secrets.md."
+        return Result("proxy", State.BAD, finding, cure)
+    if status == 599:
+        return _proxy_away(url, reason)
+    return Result("proxy", State.BAD, f"{url} answers {status} {reason}", "Is that the proxy's API? See its log.")
+
+
+def _proxy_away(url: str, reason: str) -> Result:
+    cure = "Does the proxy run? Is c.ConfigurableHTTPProxy.api_url right, and may the Hub reach it?"
+    return Result("proxy", State.BAD, f"{url} can't be reached: {reason}", cure)
 
 
 # -- the API server --------------------------------------------------------------------------
@@ -213,6 +259,7 @@ class _Somebody:
 
 
 QUESTIONS: Sequence[tuple[str, Callable[[hubs.Hub], Awaitable[Iterable[Result]]]]] = (
+    ("proxy", proxy),
     ("directory", directory),
     ("API server", rights),
     ("homes", claims),

@@ -43,7 +43,7 @@ CURES: Mapping[str, str] = {
     "entry-malformed": "Correct the entry in the directory.",
     "home-unusable": "Correct homeDirectory in the directory, or c.OCFSpawner.homes.",
     "policy-invalid": "Correct the lines that are named.",
-    "pod-refused": "Look at volumes and containers in profiles and in KubeSpawner's settings.",
+    "pod-refused": "Look at volumes, containers and security settings in profiles and in KubeSpawner's settings.",
     "misconfigured": "Correct the setting that is named.",
     "no-cluster": "Run it in the Hub's pod, or with a kubeconfig.",
 }
@@ -146,7 +146,7 @@ def crashed(plan: ServerPlan, status: int | str, last_lines: Sequence[str]) -> F
 
 
 def _home(plan: ServerPlan, pod: Object, events: Sequence[Object], waited: float) -> Finding | None:
-    refused = home_check.refusal(plan, pod.get("status") or {})
+    refused = home_check.refusal(plan, pod, lambda: events)
     if refused is None:
         return None
     account = plan.account

@@ -6,7 +6,6 @@ timeouts count each read, and a server that drips bytes never meets them.
 """
 
 import asyncio
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,11 +16,14 @@ from typing import Protocol, TypeVar
 from ocfspawner import metrics
 from ocfspawner.account import Account, parse_account
 from ocfspawner.directory.cache import ExpiringCache
+from ocfspawner.directory.kerberos import Tickets
+from ocfspawner.directory.question import Question
 from ocfspawner.directory.schema import Record
 from ocfspawner.directory.servers import Servers
 from ocfspawner.directory.settings import DirectorySettings
 from ocfspawner.directory.store import LastKnownGood
-from ocfspawner.directory.worker import Question, Worker
+from ocfspawner.directory.threads import Threads
+from ocfspawner.directory.worker import Worker
 from ocfspawner.errors import AccountError, DirectoryUnreachable, LoginRefused, NoSuchAccount
 
 T = TypeVar("T")
@@ -74,9 +76,10 @@ class Directory:
     def __init__(self, settings: DirectorySettings) -> None:
         self._settings = settings
         self._servers = Servers(settings.servers, settings.retry_failed_server_after)
-        self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="directory")
-        self._local = threading.local()
+        tickets = Tickets()
+        self._threads = Threads(settings.threads, lambda: Worker(settings, self._servers, tickets), "directory")
         self._memory: ExpiringCache[str, Account | NoSuchAccount] = ExpiringCache(settings.cache_size)
+        self._one_a_turn = asyncio.Lock()
         self._in_flight: dict[str, _Flight] = {}
         file = settings.last_known_good_file
         self._store = LastKnownGood(file, settings.last_known_good_age) if file else None
@@ -118,7 +121,7 @@ class Directory:
 
     def close(self) -> None:
         """Start no more questions.  Kept connections go with their threads."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
         self._writer.shutdown(wait=False)
 
     # -- one look-up -------------------------------------------------------------------------
@@ -209,26 +212,22 @@ class Directory:
 
     async def _ask(self, ask: Callable[[Worker, Question], T]) -> T:
         question = Question()
-        loop = asyncio.get_running_loop()
+        asked = self._threads.submit(partial(_answered, ask, question))
         try:
             async with asyncio.timeout(self._settings.deadline):
-                return await loop.run_in_executor(self._threads, partial(self._in_thread, ask, question))
+                return await asyncio.wrap_future(asked)
         except TimeoutError:
             question.expired = True
+            question.abort()
             why = f"no answer within {self._settings.deadline:g} s"
             failure = question.last_failure
+            # One in each turn of the loop: the Hub makes a page of each, and goes on with other things in between.
+            async with self._one_a_turn:
+                await asyncio.sleep(0)
             raise DirectoryUnreachable(f"{why}; {failure}" if failure else why) from None
         finally:
             # Also when the caller went away: the thread is wanted by others.
             question.abort()
-
-    def _in_thread(self, ask: Callable[[Worker, Question], T], question: Question) -> T:
-        if not hasattr(self._local, "kept"):
-            self._local.kept = _Kept(self._settings, self._servers)
-        try:
-            return ask(self._local.kept.worker, question)
-        finally:
-            question.answered()
 
 
 class _Flight:
@@ -239,14 +238,9 @@ class _Flight:
         self.waiting = 0
 
 
-class _Kept:
-    """A thread's worker.  The only reference is the thread's own, so the connection is closed as the thread ends.
-
-    The worker itself may live longer: a traceback that somebody keeps leads to it.
-    """
-
-    def __init__(self, settings: DirectorySettings, servers: Servers) -> None:
-        self.worker = Worker(settings, servers)
-
-    def __del__(self) -> None:
-        self.worker.close()
+def _answered(ask: Callable[[Worker, Question], T], question: Question, worker: Worker) -> T:
+    """What *worker* answers, in its thread."""
+    try:
+        return ask(worker, question)
+    finally:
+        question.answered()

@@ -14,18 +14,22 @@ from typing import Any
 
 import ldap3
 from ldap3.core.exceptions import LDAPStartTLSError
+from ldap3.protocol.sasl.sasl import send_sasl_negotiation
 
 from ocfspawner.account import Entry
+from ocfspawner.directory.kerberos import KerberosFailed, Negotiation, Tickets
 from ocfspawner.directory.settings import (
     CertificateBind,
     DirectorySettings,
+    KeytabBind,
     Security,
     ServerAddress,
     SimpleBind,
 )
+from ocfspawner.directory.tls import VerifyingTls, channel_bindings
 from ocfspawner.errors import DirectoryFailed, DirectoryUnreachable, DirectoryUntrusted
 
-_SUCCESS, _INVALID_CREDENTIALS, _BUSY, _UNAVAILABLE = 0, 49, 51, 52
+_SUCCESS, _SASL_GOES_ON, _INVALID_CREDENTIALS, _BUSY, _UNAVAILABLE = 0, 14, 49, 51, 52
 """RFC 4511, appendix A.1."""
 
 _READ_SIZE = 64 * 1024
@@ -55,33 +59,6 @@ class _OfferRefused(Exception):
     """The server does not speak StartTLS, or somebody in between says so."""
 
 
-class _VerifyingTls(ldap3.Tls):  # type: ignore[misc]  # ldap3 has no types
-    """TLS that Python's ssl module verifies whole: chain, dates, host name and IP addresses.
-
-    ldap3 verifies nothing by default, and on Python 3.12 and newer matches host names with code of its own
-    that knows no IP addresses (tls.py:58).  The socket is handed over before the handshake, so that
-    `ServerConnection.abort` can end a handshake that drips.
-    """
-
-    def __init__(self, host: str, settings: DirectorySettings) -> None:
-        super().__init__(validate=ssl.CERT_REQUIRED)
-        self.aborted = False
-        self._host = host
-        self._context = ssl.create_default_context(cafile=settings.ca_file)
-        self._context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if isinstance(settings.credential, CertificateBind):
-            self._context.load_cert_chain(settings.credential.certificate_file, settings.credential.key_file)
-
-    def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
-        connection.socket = self._context.wrap_socket(
-            connection.socket, server_hostname=self._host, do_handshake_on_connect=False
-        )
-        if self.aborted:
-            raise TimeoutError("the deadline has passed")
-        if do_handshake:
-            connection.socket.do_handshake()
-
-
 class ServerConnection:
     """A connection to one server.
 
@@ -89,12 +66,14 @@ class ServerConnection:
     operations raise `ConnectionLost` when it goes away, `DirectoryFailed` for an answer that is an error.
     """
 
-    def __init__(self, address: ServerAddress, settings: DirectorySettings) -> None:
+    def __init__(self, address: ServerAddress, settings: DirectorySettings, tickets: Tickets | None = None) -> None:
         self.address = address
         self._settings = settings
+        self._tickets = tickets or Tickets()
+        self._negotiation: Negotiation | None = None
         self._aborted = False
         with self._unreachable_without_answer():
-            self._tls = None if address.security is Security.NONE else _VerifyingTls(address.host, settings)
+            self._tls = None if address.security is Security.NONE else VerifyingTls(address.host, settings)
             self._ldap = _unopened(address, settings, self._tls)
 
     def open(self) -> None:
@@ -130,6 +109,39 @@ class ServerConnection:
                 self._ldap.sasl_credentials = ""
                 self._ldap.rebind(authentication=ldap3.SASL, sasl_mechanism=ldap3.EXTERNAL, read_server_info=False)
                 self._check_result("bind by certificate")
+            elif isinstance(credential, KeytabBind):
+                self._bind_by_ticket(credential)
+
+    def _bind_by_ticket(self, credential: KeytabBind) -> None:
+        kept = self._tickets.get(credential, self.address.host)
+        self._tickets.put(credential, self.address.host, "")
+        bindings = channel_bindings(self._ldap.socket)
+        try:
+            with Negotiation(credential, self.address.host, bindings, kept, self._settings.receive_timeout) as said:
+                self._negotiation = said
+                if self._aborted:
+                    raise TimeoutError("the deadline has passed")
+                self._negotiate(said)
+        except KerberosFailed as error:
+            # A ticket that was kept is not good any more when the server has a new key: the next try is without.
+            kind = DirectoryUnreachable if kept or error.passing else CredentialRefused
+            raise kind(f"{self.address}: {error}") from error
+        self._tickets.put(credential, self.address.host, said.ticket)
+
+    def _negotiate(self, said: Negotiation) -> None:
+        self._ldap.sasl_mechanism = ldap3.GSSAPI
+        token = said.begin()
+        while True:
+            send_sasl_negotiation(self._ldap, None, token)
+            result = self._ldap.result
+            if result["type"] != "bindResponse" or result["result"] != _SASL_GOES_ON:
+                break
+            token = said.go_on(result["saslCreds"] or b"")
+        if result["result"] == _INVALID_CREDENTIALS:
+            raise KerberosFailed(f"the server does not take the ticket: {result['message'][:200]}", passing=False)
+        self._check_result("bind by ticket")
+        if not said.finished:
+            raise KerberosFailed("the server did not show who it is", passing=False)
 
     def accepts(self, dn: str, password: str) -> bool:
         """Whether the server accepts *dn* with *password*, by binding as it.
@@ -190,6 +202,8 @@ class ServerConnection:
         self._aborted = True
         if self._tls:
             self._tls.aborted = True
+        if self._negotiation:
+            self._negotiation.kill()
         connection = self._ldap.socket
         if connection is not None:
             with contextlib.suppress(OSError):
@@ -243,7 +257,7 @@ class ServerConnection:
             raise ConnectionLost(f"{self.address}: {type(error).__name__}: {str(error)[:300]}", silent) from error
 
 
-def _unopened(address: ServerAddress, settings: DirectorySettings, tls: _VerifyingTls | None) -> Any:
+def _unopened(address: ServerAddress, settings: DirectorySettings, tls: VerifyingTls | None) -> Any:
     server = ldap3.Server(
         address.host,
         port=address.port,

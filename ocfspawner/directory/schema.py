@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from ldap3.core.exceptions import LDAPExceptionError
+from ldap3.operation.search import parse_filter
 from ldap3.utils.conv import escape_filter_chars
 
 from ocfspawner.account import AccountRules, Entry
@@ -37,12 +39,30 @@ class Schema:
     people_base: str = "ou=People,dc=OCF,dc=Berkeley,dc=EDU"
     group_base: str = "ou=Group,dc=OCF,dc=Berkeley,dc=EDU"
     person_class: str = "posixAccount"
+    people_filter: str = ""
+    """What a person's entry must match besides (RFC 4515); empty for nothing."""
+
     group_class: str = "posixGroup"
     group_style: GroupStyle = GroupStyle.MEMBER_UID
     member: str = ""
     """Attribute that holds the membership; empty means as `group_style` is named."""
 
     rules: AccountRules = field(default_factory=AccountRules)
+
+    def __post_init__(self) -> None:
+        if not self.people_filter:
+            return
+        try:
+            parse_filter(
+                self.people_filter, None, auto_escape=False, auto_encode=False, validator=None, check_names=False
+            )
+        except LDAPExceptionError as error:
+            raise ValueError(f"people_filter {self.people_filter!r}: {error}") from None
+
+    @property
+    def everybody_filter(self) -> str:
+        """Finds all people."""
+        return f"(&(objectClass={self.person_class})({self.rules.attributes.username}=*){self.people_filter})"
 
     @property
     def member_attribute(self) -> str:
@@ -67,7 +87,8 @@ class Schema:
         Raises `UnicodeEncodeError` for a name that no directory can hold.
         """
         attribute = self.rules.attributes.username
-        search_filter = f"(&(objectClass={self.person_class})({attribute}={escape_filter_chars(username)}))"
+        name = f"({attribute}={escape_filter_chars(username)})"
+        search_filter = f"(&(objectClass={self.person_class}){name}{self.people_filter})"
         search_filter.encode("utf-8")
         return search_filter
 

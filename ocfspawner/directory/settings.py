@@ -76,7 +76,18 @@ class CertificateBind:
     key_file: Path
 
 
-Credential = Anonymous | SimpleBind | CertificateBind
+@dataclass(frozen=True, slots=True)
+class KeytabBind:
+    """Ask by a Kerberos ticket: SASL GSSAPI (RFC 4752)."""
+
+    keytab_file: Path
+    """Tickets are got with it when they are needed."""
+
+    principal: str = ""
+    """Whose; empty for the first one of the keytab."""
+
+
+Credential = Anonymous | SimpleBind | CertificateBind | KeytabBind
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,18 @@
 """Questions to the directory, as one thread asks them.
 
-A `Worker` belongs to one thread, and keeps that thread's connection.  A `Question` is one look-up or one
-log-in; its deadline may abort it from outside at any moment.
+A `Worker` belongs to one thread, and keeps that thread's connection.
 """
 
-import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
+from uuid import uuid4
 
 from ocfspawner import metrics
 from ocfspawner.directory.connection import ConnectionLost, CredentialRefused, Found, ServerConnection
+from ocfspawner.directory.kerberos import Tickets
+from ocfspawner.directory.question import Question, QuestionEnded
 from ocfspawner.directory.schema import Record
 from ocfspawner.directory.servers import Servers
 from ocfspawner.directory.settings import DirectorySettings, ServerAddress
@@ -33,66 +35,19 @@ _LONGEST_NAME = 255
 """Characters of a Hub's user name.  slapd closes the connection on a question above 256 kB, as in an outage."""
 
 
-class QuestionEnded(DirectoryUnreachable):
-    """Nobody waits for this answer any more."""
+_LIKE_NAMED = 4
+"""Entries of one name that are looked at; there should be one."""
 
-
-class Question:
-    """One look-up or log-in, and the connection that it is using at the moment."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._connection: ServerConnection | None = None
-        self._aborted = threading.Event()
-        self._began = 0.0
-        self.expired = False
-        """Whether it ends because its time is up."""
-
-        self.last_failure = ""
-        """What went wrong most recently, for the log."""
-
-        self.answered_by = ""
-        """The server that answered."""
-
-    def use(self, connection: ServerConnection) -> None:
-        """Name the connection to abort; raises `QuestionEnded` when that has happened already."""
-        with self._lock:
-            self._connection, self._began = connection, time.monotonic()
-            if self._aborted.is_set():
-                raise QuestionEnded("nobody waits any more")
-
-    def withdrawn(self, patience: float) -> bool:
-        """Whether it ended for a reason that no server is to blame for.
-
-        A server is, for a question that expires after waiting for *patience* seconds for it; the question may have
-        come to it in its last moment.
-        """
-        waited = time.monotonic() - self._began
-        return self._aborted.is_set() and not (self.expired and waited >= patience)
-
-    def wait(self, seconds: float) -> bool:
-        """Wait, and say whether the answer is still wanted."""
-        return not self._aborted.wait(seconds)
-
-    def answered(self) -> None:
-        """Nothing is left to abort."""
-        with self._lock:
-            self._connection = None
-
-    def abort(self) -> None:
-        """End it, wherever it waits; nothing when it was answered.  Never blocks."""
-        with self._lock:
-            self._aborted.set()
-            if self._connection is not None:
-                self._connection.abort()
+_NO_PASSWORD = "nobody's"  # noqa: S105 - for a name that there is not
 
 
 class Worker:
     """Asks the directory, over a kept connection.  Not shared between threads."""
 
-    def __init__(self, settings: DirectorySettings, servers: Servers) -> None:
+    def __init__(self, settings: DirectorySettings, servers: Servers, tickets: Tickets) -> None:
         self._settings = settings
         self._servers = servers
+        self._tickets = tickets
         self._kept: ServerConnection | None = None
 
     def lookup(self, question: Question, username: str) -> Record:
@@ -100,11 +55,19 @@ class Worker:
         return self._ask(question, "lookup", lambda connection: self._record(connection, username))
 
     def login(self, question: Question, username: str, password: str) -> Record:
-        """What the directory holds of *username*, if *password* is theirs; see `Directory.authenticate`."""
-        dn = self._ask(question, "login-lookup", lambda connection: self._person(connection, username)[0])
-        if not self._until_answered(question, lambda: self._accepts(question, dn, password)):
-            raise LoginRefused(username, "the directory refused the password")
-        return self._ask(question, "login-lookup", lambda connection: self._record(connection, username))
+        """What the directory holds of *username*, if *password* is theirs; see `Directory.authenticate`.
+
+        Who does not know it learns nothing: a name that nobody has takes as long, and of two entries with one name
+        no word is said.
+        """
+        found = self._ask(question, "login-lookup", lambda connection: self._people(connection, username))
+        if not found:
+            self._until_answered(question, lambda: self._accepts(question, self._nobody, _NO_PASSWORD))
+            raise NoSuchAccount(username)
+        for dn, _ in found[:_LIKE_NAMED]:
+            if self._until_answered(question, partial(self._accepts, question, dn, password)):
+                return self._ask(question, "login-lookup", lambda connection: self._record(connection, username))
+        raise LoginRefused(username, f"the directory refused the password{_told(found)}")
 
     def usernames(self, question: Question) -> Sequence[str]:
         """The names of all people; see `Directory.usernames`."""
@@ -112,8 +75,7 @@ class Worker:
         name = schema.rules.attributes.username
 
         def ask(connection: ServerConnection) -> Sequence[str]:
-            everybody = f"(&(objectClass={schema.person_class})({name}=*))"
-            found = connection.search_all(schema.people_base, everybody, [name])
+            found = connection.search_all(schema.people_base, schema.everybody_filter, [name])
             # What is no UTF-8 is no user name; one that is spelled badly is refused at its look-up.
             return sorted(value.decode("utf-8", "replace") for _, entry in found for value in entry[name.lower()])
 
@@ -138,6 +100,15 @@ class Worker:
         return Record(person, tuple(entry for _, entry in found))
 
     def _person(self, connection: ServerConnection, username: str) -> Found:
+        found = self._people(connection, username)
+        if not found:
+            raise NoSuchAccount(username)
+        if len(found) > 1:
+            raise EntryMalformed(username, _told(found).strip(", "))
+        return found[0]
+
+    def _people(self, connection: ServerConnection, username: str) -> list[Found]:
+        """All entries of that name, as the directory compares names."""
         schema = self._settings.schema
         if len(username) > _LONGEST_NAME:
             raise NoSuchAccount(username, f"{len(username)} characters")
@@ -145,12 +116,13 @@ class Worker:
             search_filter = schema.person_filter(username)
         except UnicodeEncodeError:
             raise NoSuchAccount(username, "the name is not valid Unicode") from None
-        found = connection.search(schema.people_base, search_filter, schema.person_attributes)
-        if not found:
-            raise NoSuchAccount(username)
-        if len(found) > 1:
-            raise EntryMalformed(username, f"{len(found)} entries: {'; '.join(dn[:80] for dn, _ in found[:4])}")
-        return found[0]
+        return connection.search(schema.people_base, search_filter, schema.person_attributes)
+
+    @property
+    def _nobody(self) -> str:
+        """A distinguished name that there is not."""
+        schema = self._settings.schema
+        return f"{schema.rules.attributes.username}={uuid4().hex},{schema.people_base}"
 
     def _named_group(self, connection: ServerConnection, username: str, name: bytes) -> list[Found]:
         """A group that the person's entry names; none when it is not a POSIX group."""
@@ -258,7 +230,7 @@ class Worker:
             self._servers.failed(address, why)
 
     def _open(self, question: Question, address: ServerAddress, bind: bool) -> ServerConnection:
-        connection = ServerConnection(address, self._settings)
+        connection = ServerConnection(address, self._settings, self._tickets)
         question.use(connection)
         try:
             connection.open()
@@ -268,6 +240,12 @@ class Worker:
             connection.close()
             raise
         return connection
+
+
+def _told(found: Sequence[Found]) -> str:
+    """That there are several entries, for the log."""
+    names = "; ".join(dn[:80] for dn, _ in found[:_LIKE_NAMED])
+    return f", {len(found)} entries: {names}" if len(found) > 1 else ""
 
 
 def _counted(operation: str, address: ServerAddress, ask: Callable[[], T]) -> T:

@@ -49,13 +49,30 @@ class Authority:
             .add_extension(issuer_key, critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        (folder / "tls.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        (folder / "tls.key").write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
+        _write(folder, certificate, key)
         return folder
+
+
+def self_signed(folder: Path, *names: str) -> Path:
+    """Put ``tls.crt`` and ``tls.key`` that nobody but themselves vouches for into *folder*, which is returned."""
+    folder.mkdir(parents=True)
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = (
+        _builder(_name("directory"), key, -_DAY, _DAY)
+        .issuer_name(_name("directory"))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([_alternative(name) for name in names]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    _write(folder, certificate, key)
+    return folder
+
+
+def _write(folder: Path, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
+    (folder / "tls.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "tls.key").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
 
 
 _NO_USAGE = dict.fromkeys(

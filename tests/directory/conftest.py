@@ -1,6 +1,7 @@
 """Fixtures of the directory tests: a real slapd over TLS, started and stopped here.
 
-They need the Debian package slapd, as a program only: its service need not run.
+They need the Debian packages slapd, krb5-kdc, krb5-admin-server and libsasl2-modules-gssapi-mit, as programs
+only: their services need not run; and the Python package gssapi.
 """
 
 import gc
@@ -63,10 +64,10 @@ def another(tmp_path: Path, certificate: Path) -> Iterator[Callable[..., Slapd]]
             configuration: dict[str, str] | None = None,
             certificate: Path = certificate,
             files: dict[str, str] | None = None,
-            scheme: str = "ldaps",
+            **more: Any,
         ) -> Slapd:
             folder = tmp_path / f"slapd-{len(list(tmp_path.iterdir()))}"
-            return stack.enter_context(Slapd(folder, certificate, configuration, files, scheme))
+            return stack.enter_context(Slapd(folder, certificate, configuration, files, **more))
 
         yield start
 

@@ -1,4 +1,4 @@
-"""A TCP proxy whose behaviour can be changed while it runs: it stalls, delays, drips, drops and refuses.
+"""A TCP proxy whose behaviour can be changed while it runs: it stalls, delays, drips, cuts, drops and refuses.
 
 It runs in a thread of its own, so that it does not share the event loop with what it is there to test.
 """
@@ -25,6 +25,9 @@ class Proxy:
 
     drip = 0.0
     """Seconds between the single bytes of an answer; 0 forwards it whole."""
+
+    cut: int | None = None
+    """Bytes of answers, in all, after which a connection is closed."""
 
     refusing = False
     """Close new connections at once."""
@@ -119,12 +122,18 @@ class Proxy:
             await to_server.drain()
 
     async def _answer(self, from_server: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        sent = 0
         while data := await from_server.read(65536):
+            if self.cut is not None:
+                data = data[: max(self.cut - sent, 0)]
+            sent += len(data)
             for piece in self._pieces(data):
                 await self._pass()
                 await asyncio.sleep(self.drip or self.delay)
                 writer.write(piece)
                 await writer.drain()
+            if self.cut is not None and sent >= self.cut:
+                return
 
     def _pieces(self, data: bytes) -> Iterable[bytes]:
         return (data[at : at + 1] for at in range(len(data))) if self.drip else (data,)

@@ -43,7 +43,9 @@ class Slapd:
         certificate: Path,
         configuration: Mapping[str, str] | None = None,
         files: Mapping[str, str] | None = None,
+        *,
         scheme: str = "ldaps",
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         if not shutil.which("slapd", path=_PATH):
             pytest.fail("there is no slapd: install the Debian package slapd (no service has to run)", pytrace=False)
@@ -51,6 +53,7 @@ class Slapd:
         self.folder = folder
         self._certificate = certificate
         self._scheme = scheme
+        self._environment = {**os.environ, "PATH": _PATH, **(environment or {})}
         self._source = shutil.copytree(DEMO, folder / "source")
         self._process: subprocess.Popen[bytes] | None = None
         settings = self._source / "slapd.conf"
@@ -82,7 +85,7 @@ class Slapd:
         command = [SERVE, self._source, self._certificate, work, f"{self._scheme}://127.0.0.1:{self.port}"]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                ["/bin/sh", *map(str, command)], stdout=log, stderr=log, env={**os.environ, "PATH": _PATH}
+                ["/bin/sh", *map(str, command)], stdout=log, stderr=log, env=self._environment
             )
         until = time.monotonic() + _DEADLINE
         while not _accepts(self.port):

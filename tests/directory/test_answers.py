@@ -1,5 +1,6 @@
 """Answers that are not the whole answer, or none at all: they never pass for "no such account" or a shorter list."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 import pytest
 
 from ocfspawner.directory.schema import Schema
-from ocfspawner.errors import DirectoryError, DirectoryFailed, NoSuchAccount
+from ocfspawner.directory.settings import Security
+from ocfspawner.errors import DirectoryError, DirectoryFailed, DirectoryUnreachable, NoSuchAccount
 
 from .conftest import DirectoryAt
 from .impostor import Impostor
+from .proxy import Proxy
 from .slapd import Slapd
 
 Another = Callable[..., Slapd]
@@ -88,3 +91,21 @@ async def test_what_is_not_ldap_is_a_failure_of_the_directory(
         for _ in range(2):
             with pytest.raises(DirectoryError):
                 await directory.lookup("guser")
+
+
+async def test_an_answer_that_is_cut_short_anywhere_is_no_answer(another: Another, directory_at: DirectoryAt) -> None:
+    """Without TLS, which would see it itself; each connection is good for so many bytes."""
+    server = another({"tls_ssf=128 ": ""}, scheme="ldap")
+    whole = (await directory_at(server.port, security=Security.NONE).lookup("gstaff")).account
+    with Proxy(server.port) as proxy:
+        # From the first byte on until it is the whole answer: an entry, its end, three groups and their end.
+        for cut in itertools.count(0, 11):
+            proxy.cut = cut
+            directory = directory_at(proxy.port, security=Security.NONE, threads=1, deadline=0.3)
+            try:
+                found = (await directory.lookup("gstaff")).account
+            except DirectoryUnreachable:
+                continue
+            assert found == whole
+            break
+    assert cut > 200

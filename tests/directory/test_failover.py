@@ -36,14 +36,14 @@ async def test_fail_over_and_fail_back(
     another: Another, directory_at: DirectoryAt, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = another(), another()
-    directory = directory_at(first.port, second.port, retry_failed_server_after=1.0)
+    directory = directory_at(first.port, second.port, retry_failed_server_after=3.0)
     assert await answered_by(directory, first)
     first.stop()
     assert await answered_by(directory, second)
     assert (up(first), up(second)) == (0, 1)
     first.start()
     assert await answered_by(directory, second), "its pause is not over"
-    await asyncio.sleep(1.1)
+    await asyncio.sleep(3.1)
     until = time.monotonic() + 5
     while not await answered_by(directory, first):
         assert time.monotonic() < until

@@ -11,11 +11,12 @@ from traitlets.config import Config
 from ocfspawner import DirectoryAuthenticator
 from ocfspawner.directory.client import Directory
 from ocfspawner.directory.settings import SimpleBind
-from ocfspawner.errors import DirectoryUnreachable, LoginRefused, NoSuchAccount
+from ocfspawner.errors import DirectoryUnreachable, EntryMalformed, LoginRefused, NoSuchAccount
 
 from .authority import Authority
 from .conftest import DirectoryAt
-from .slapd import Entries, Slapd
+from .proxy import Proxy
+from .slapd import PEOPLE, Entries, Slapd
 
 Another = Callable[..., Slapd]
 HUB = "cn=hub,ou=Hosts,dc=OCF,dc=Berkeley,dc=EDU"
@@ -86,6 +87,34 @@ async def test_a_name_that_is_nobody_s(directory: Directory, username: str) -> N
 
 async def test_a_disabled_account_that_knows_its_password_is_found_disabled(directory: Directory) -> None:
     assert (await directory.authenticate("ofc", "ofc-demo")).disabled
+
+
+@pytest.mark.parametrize("username", ["guser", "nobody"])
+async def test_a_name_that_nobody_has_costs_what_a_wrong_password_costs(
+    proxy: Proxy, slapd: Slapd, directory_at: DirectoryAt, username: str
+) -> None:
+    """So the time of an answer does not tell which names there are, nor does a password go under another name."""
+    directory = directory_at(proxy.port, threads=1)
+    await directory.lookup("guser")
+    accepted, logged = proxy.accepted, len(slapd.log)
+    with pytest.raises((LoginRefused, NoSuchAccount)):
+        await directory.authenticate(username, "wrong")
+    assert proxy.accepted == accepted + 1
+    said = slapd.log[logged:]
+    assert (said.count(" SRCH base="), said.count(" BIND dn="), said.count("RESULT tag=97 err=49")) == (1, 1, 1)
+
+
+async def test_of_two_entries_with_one_name_nothing_is_said_without_a_password(
+    directory: Directory, entries: Entries
+) -> None:
+    for name in ("One", "Two"):
+        base = entries.add(f"ou={name},{PEOPLE}", ["organizationalUnit"])
+        entries.person("twice", base, userPassword=f"of {name}")
+    with pytest.raises(LoginRefused, match=r"2 entries: uid=twice,ou=One.*uid=twice,ou=Two"):
+        await directory.authenticate("twice", "wrong")
+    for password in ("of One", "of Two"):
+        with pytest.raises(EntryMalformed, match="2 entries"):
+            await directory.authenticate("twice", password)
 
 
 async def test_an_account_without_a_password(directory: Directory, entries: Entries) -> None:

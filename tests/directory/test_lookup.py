@@ -2,11 +2,13 @@
 
 import pytest
 
-from ocfspawner.account import Account, Group
+from ocfspawner.account import Account, AccountRules, Attributes, Group
 from ocfspawner.directory.client import Directory
+from ocfspawner.directory.schema import Schema
 from ocfspawner.errors import NoSuchAccount
 
-from .slapd import PEOPLE, Entries
+from .conftest import DirectoryAt
+from .slapd import GROUPS, PEOPLE, Entries, Slapd
 
 OCF = Group("ocf", 1000)
 
@@ -83,3 +85,27 @@ async def test_a_change_is_seen_by_the_next_lookup(directory: Directory, entries
     entries.remove()
     with pytest.raises(NoSuchAccount):
         await directory.lookup("mover")
+
+
+async def test_who_does_not_match_the_filter_has_no_account(
+    slapd: Slapd, entries: Entries, directory_at: DirectoryAt
+) -> None:
+    directory = directory_at(slapd.port, schema=Schema(people_filter="(description=active)"))
+    dn = entries.person("member", description="active", userPassword="right")
+    assert (await directory.lookup("member")).account.username == "member"
+    assert await directory.usernames() == ["member"]
+    assert await directory.authenticate("member", "right")
+    entries.change(dn, description="expired")
+    with pytest.raises(NoSuchAccount):
+        await directory.lookup("member")
+    with pytest.raises(NoSuchAccount):
+        await directory.authenticate("member", "right")
+    assert await directory.usernames() == []
+
+
+async def test_groups_by_other_attributes(slapd: Slapd, entries: Entries, directory_at: DirectoryAt) -> None:
+    names = Attributes(group_name="description")
+    directory = directory_at(slapd.port, schema=Schema(rules=AccountRules(attributes=names)))
+    entries.person("member", gidNumber=3001)
+    entries.add(f"cn=x,{GROUPS}", ["posixGroup"], gidNumber=3001, description="its name")
+    assert (await directory.lookup("member")).account.groups == (Group("its name", 3001),)

@@ -8,9 +8,10 @@ import pytest
 from ocfspawner.directory.settings import SimpleBind
 from ocfspawner.errors import DirectoryUnreachable, DirectoryUntrusted
 
-from .authority import Authority
+from .authority import Authority, self_signed
 from .conftest import DirectoryAt
 from .impostor import Impostor
+from .proxy import Proxy
 from .slapd import Slapd
 
 Another = Callable[..., Slapd]
@@ -77,6 +78,48 @@ async def test_a_certificate_of_another_authority_is_not_and_nothing_is_told_to_
     assert "BIND" not in server.log
     assert "SRCH" not in server.log
     assert (await directory_at(server.port, ca_file=theirs.file).lookup("guser")).account.uid == 35712
+
+
+async def test_a_certificate_that_nobody_signed_is_not(
+    another: Another, directory_at: DirectoryAt, tmp_path: Path
+) -> None:
+    certificate = self_signed(tmp_path / "tls", "127.0.0.1")
+    server = another(certificate=certificate)
+    with pytest.raises(DirectoryUntrusted, match="CERTIFICATE_VERIFY_FAILED"):
+        await directory_at(server.port).lookup("guser")
+    assert "SRCH" not in server.log
+    assert await directory_at(server.port, ca_file=certificate / "tls.crt").lookup("guser")
+
+
+async def test_the_authorities_may_change_while_the_hub_runs(
+    slapd: Slapd, proxy: Proxy, authority: Authority, directory_at: DirectoryAt, tmp_path: Path
+) -> None:
+    file = tmp_path / "ca.crt"
+    file.write_bytes(authority.file.read_bytes())
+    directory = directory_at(proxy.port, ca_file=file, threads=1)
+    assert await directory.lookup("guser")
+    file.write_bytes(Authority(tmp_path / "theirs").file.read_bytes())
+    proxy.drop()
+    with pytest.raises(DirectoryUntrusted):
+        await directory.lookup("guser")
+    file.write_bytes(authority.file.read_bytes())
+    assert await directory.lookup("guser")
+
+
+async def test_ldap3_s_own_look_at_names_has_no_part_in_it(
+    server_called: Callable[[str], Slapd], directory_at: DirectoryAt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Python 3.12 and newer it knows no addresses, and would take a certificate's common name (tls_backport.py)."""
+
+    def ask(*_: object) -> None:
+        pytest.fail("ldap3 was asked")
+
+    monkeypatch.setattr("ldap3.core.tls.match_hostname", ask)
+    monkeypatch.setattr("ldap3.core.tls.check_hostname", ask)
+    server = server_called("127.0.0.1")
+    assert await directory_at(server.port).lookup("guser")
+    with pytest.raises(DirectoryUntrusted):
+        await directory_at(server.port, host="localhost").lookup("guser")
 
 
 async def test_without_a_file_the_system_s_authorities_are_believed(slapd: Slapd, directory_at: DirectoryAt) -> None:

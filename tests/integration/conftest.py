@@ -11,18 +11,23 @@ server that runs for the whole session.
 """
 
 import itertools
+import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
+import requests
 
 from .support import cluster, directory, evidence
 from .support.directory import Account
 from .support.hub import Api, Browser
+from .support.notebook import Kernel
 from .support.people import Person
 
 Newcomers = Callable[..., Account]
+
+SECONDS_TO_SWEEP = 180
 
 GUSER = Account("guser", 35712)
 GGROUP = Account("ggroup", 38104, shell="/bin/zsh")
@@ -87,6 +92,14 @@ def gstaff(url: str, api: Api) -> Iterator[Person]:
 
 
 @pytest.fixture
+def kernel(guser: Person) -> Iterator[Kernel]:
+    """A kernel of guser's, with a variable."""
+    with guser.server().kernel() as kernel:
+        kernel.run("kept = 42")
+        yield kernel
+
+
+@pytest.fixture
 def ggroup(url: str, api: Api) -> Iterator[Person]:
     """ggroup, logged in; their server is the test's to start."""
     yield Person.logged_in(url, GGROUP)
@@ -105,7 +118,16 @@ def sweep(url: str, api: Api) -> Iterator[Callable[[Account], None]]:
 
 
 def _sweep(api: Api, account: Account) -> None:
-    api.remove_user(account.name)
+    """Again when the Hub is away: another test may be restarting it meanwhile."""
+    deadline = time.monotonic() + SECONDS_TO_SWEEP
+    while True:
+        try:
+            api.remove_user(account.name)
+            break
+        except (AssertionError, requests.RequestException):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
     cluster.remove_home(account.home)
 
 

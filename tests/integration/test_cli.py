@@ -1,56 +1,18 @@
 """``ocfspawner`` in the Hub's pod, as an administrator runs it: kubectl exec deploy/hub -- ocfspawner …"""
 
-import json
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
 from .conftest import GGROUP
 from .support import cluster
+from .support.command import FINE, INTERRUPTED, REFUSED, in_hub, ocfspawner
 from .support.directory import Account
 from .support.people import Person
 from .support.waiting import wait_for
 
 Newcomers = Callable[..., Account]
-
-FINE, REFUSED, INTERRUPTED = 0, 1, 130
-SECONDS = 180
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-def in_hub(*command: str, stdin: str | None = None) -> Ended:
-    exec_ = [
-        "kubectl",
-        "--namespace",
-        cluster.NAMESPACE,
-        "exec",
-        *(["--stdin"] if stdin else []),
-        "deployment/hub",
-        "--",
-    ]
-    done = subprocess.run(
-        [*exec_, *command], input=stdin, capture_output=True, text=True, timeout=SECONDS, check=False
-    )
-    return Ended(done.returncode, done.stdout, done.stderr)
-
-
-def ocfspawner(*arguments: str) -> Ended:
-    return in_hub("ocfspawner", *arguments)
 
 
 def debug_pods() -> list[str]:
@@ -63,7 +25,7 @@ def claims() -> set[str]:
 
 
 def files_of(account: Account) -> str:
-    return cluster.on_node("find", cluster.stored(account.home), "-printf", "%p %u %m %T@\\n", check=False)
+    return cluster.on_files("find", cluster.stored(account.home), "-printf", "%p %u %m %T@\\n", check=False)
 
 
 @pytest.fixture
@@ -236,16 +198,26 @@ def test_check_is_green() -> None:
         "image",
         "cookie secret",
         "proxy token",
+        "proxy",
         "database",
+        "user names",
         "directory",
         "pod",
     }
 
 
 def test_check_says_what_is_bad_and_the_cure(configured: Callable[[str], str]) -> None:
-    config = configured('c.KubeSpawner.image = "NO SUCH"\nc.LDAPDirectory.urls = ["ldaps://127.0.0.1:1"]')
+    config = configured("""
+c.KubeSpawner.image = "NO SUCH"
+c.LDAPDirectory.urls = ["ldaps://127.0.0.1:1"]
+c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:1"
+c.JupyterHub.db_url = "mysql+pymysql://jupyterhub:wrong-password@mariadb:3306/jupyterhub"
+""")
     ended = ocfspawner("check", "-f", config, "--output", "json")
     assert ended.status == REFUSED
-    bad = {one["name"]: one["cure"] for one in ended.json["checks"] if one["state"] == "BAD"}
-    assert set(bad) >= {"image", "directory"}
-    assert all(bad.values())
+    bad = {one["name"]: one for one in ended.json["checks"] if one["state"] == "BAD"}
+    assert set(bad) >= {"image", "directory", "proxy", "database"}
+    assert all(one["cure"] for one in bad.values())
+    assert bad["proxy"]["detail"].startswith("http://127.0.0.1:1 can't be reached: ")
+    assert "Access denied" in bad["database"]["detail"]
+    assert "wrong-password" not in ended.out

@@ -1,4 +1,8 @@
-"""What a server can't reach, and what can't reach it."""
+"""What a server can't reach, and what can't reach it; over the network, that is test_network's."""
+
+import base64
+import hashlib
+import json
 
 from .support import cluster
 from .support.people import Person
@@ -33,6 +37,30 @@ def test_the_server_has_no_key_to_the_cluster(guser: Person) -> None:
     assert not cluster.user_pod("guser")["spec"]["automountServiceAccountToken"]
     code = "import os; print([os.path.exists(p + '/secrets/kubernetes.io') for p in ('/run', '/var/run')])"
     assert guser.server().python(code).strip() == "[False, False]"
+
+
+ENVIRONMENTS = """
+import glob, hashlib, json
+seen = {}
+for path in glob.glob("/proc/[0-9]*/environ"):
+    for entry in filter(None, open(path, "rb").read().split(b"\\0")):
+        name, _, value = entry.partition(b"=")
+        seen.setdefault(name.decode(), []).append(hashlib.sha256(value).hexdigest())
+print(json.dumps(seen))
+"""
+"""Of every process of the pod. Values as digests: what is secret must not get into a test's output either."""
+
+
+def test_the_only_secret_in_the_environment_is_the_servers_own_token(guser: Person) -> None:
+    seen: dict[str, list[str]] = json.loads(guser.server().python(ENVIRONMENTS))
+    assert {"HOME", "JUPYTERHUB_USER"} <= set(seen)
+    marks = ("TOKEN", "SECRET", "PASS", "KEY", "CREDENTIAL")
+    named = {name for name in seen if any(mark in name.upper() for mark in marks)}
+    assert named == {"JUPYTERHUB_API_TOKEN", "JPY_API_TOKEN"}
+    secrets = [value for secret in cluster.get("secrets")["items"] for value in secret.get("data", {}).values()]
+    digests = {hashlib.sha256(base64.b64decode(value).strip()).hexdigest() for value in secrets}
+    assert digests, "the Hub has secrets"
+    assert not digests & {digest for values in seen.values() for digest in values}
 
 
 def test_every_container_of_the_pod_is_confined(guser: Person) -> None:

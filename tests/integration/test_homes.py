@@ -40,7 +40,7 @@ def test_nothing_in_a_home_keeps_the_server_from_starting(
 def test_a_home_that_can_not_be_written_to_still_gets_a_server(url: str, api: Api, newcomers: Newcomers) -> None:
     """The notebook directory can't be made, and neither can what Jupyter keeps in the home."""
     person = Person.logged_in(url, newcomers("full"))
-    cluster.on_node("chmod", "0500", cluster.stored(person.account.home))
+    cluster.on_files("chmod", "0500", cluster.stored(person.account.home))
     api.started(person.name)
     assert person.server().answer("GET", "/api/contents?content=0")["path"] == ""
 
@@ -49,4 +49,4 @@ def _write(person: Person, path: str, text: str) -> None:
     script = 'mkdir -p "$(dirname "$1/$2")"; printf "%s\\n" "$3" >"$1/$2"; chown -R "$4" "$1"'
     account = person.account
     owner = f"{account.uid}:{account.gid}"
-    cluster.on_node("sh", "-euc", script, "sh", cluster.stored(account.home), path, text, owner)
+    cluster.on_files("sh", "-euc", script, "sh", cluster.stored(account.home), path, text, owner)

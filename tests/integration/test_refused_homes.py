@@ -35,17 +35,17 @@ def test_a_missing_home_is_refused_until_it_is_made(url: str, api: Api, newcomer
         cluster.make_home(person.account.home, person.account.uid, person.account.gid)
         _served(person, api)
     finally:
-        cluster.on_node("rm", "-rf", beginning)
+        cluster.on_files("rm", "-rf", beginning)
 
 
 def test_somebody_elses_home_is_refused_until_it_is_given_back(url: str, api: Api, newcomers: Newcomers) -> None:
     """Even one that everybody may enter and write to."""
     person = Person.logged_in(url, newcomers("notmine"))
     home = cluster.stored(person.account.home)
-    cluster.on_node("chown", str(GUSER.uid), home)
-    cluster.on_node("chmod", "0777", home)
+    cluster.on_files("chown", str(GUSER.uid), home)
+    cluster.on_files("chmod", "0777", home)
     _refused(person, api, "home-not-owned", "belongs to somebody else.")
-    cluster.on_node("chown", str(person.account.uid), home)
+    cluster.on_files("chown", str(person.account.uid), home)
     _served(person, api)
 
 
@@ -57,11 +57,11 @@ def test_a_symbolic_link_is_refused_until_it_is_a_directory(
     person = Person.logged_in(url, newcomers("linked"))
     home = cluster.stored(person.account.home)
     path = home if depth == "home itself" else home.rpartition("/")[0]
-    cluster.on_node("mv", path, f"{path}.away")
-    cluster.on_node("ln", "-s", f"{path}.away", path)
+    cluster.on_files("mv", path, f"{path}.away")
+    cluster.on_files("ln", "-s", f"{path}.away", path)
     try:
         _refused(person, api, "home-unusable", "can't be used.")
     finally:
-        cluster.on_node("rm", path)
-        cluster.on_node("mv", f"{path}.away", path)
+        cluster.on_files("rm", path)
+        cluster.on_files("mv", f"{path}.away", path)
     _served(person, api)

@@ -30,7 +30,7 @@ def test_a_named_server_has_the_same_home(guser: Person, api: Api) -> None:
         assert cluster.in_pod(guser.name, "id", "--user", server="second").strip() == str(guser.account.uid)
     finally:
         api.stop(guser.name, "second")
-        cluster.on_node("rm", "-f", cluster.stored(f"{guser.account.home}/notebooks/shared.txt"))
+        cluster.on_files("rm", "-f", cluster.stored(f"{guser.account.home}/notebooks/shared.txt"))
     assert guser.server().answer("GET", "/api/status")
 
 

@@ -22,6 +22,18 @@ def parse(username: str = "gstaff", groups: tuple[Entry, ...] = GROUPS, **change
     return parse_account(username, person(**changes), groups, RULES)
 
 
+def test_a_group_that_is_denied_by_its_name_is_left_out_with_its_gid() -> None:
+    groups = (*GROUPS, group("wheel", 3001), group("staff", 3001), group("other", 3002))
+    rules = AccountRules(denied_groups=frozenset({"wheel"}))
+    assert parse("gstaff", groups).supplemental_gids == (1002, 3001, 3002)
+    assert parse_account("gstaff", person(), groups, rules).supplemental_gids == (1002, 3002)
+
+
+def test_a_primary_group_that_is_denied_by_its_name_is_refused() -> None:
+    with pytest.raises(EntryMalformed, match="gidNumber 1000 is on the deny-list"):
+        parse_account("gstaff", person(), GROUPS, AccountRules(denied_groups=frozenset({"ocf"})))
+
+
 def test_an_account_is_what_the_directory_says() -> None:
     assert parse() == GSTAFF
 

@@ -6,6 +6,7 @@ import pytest
 
 from ocfspawner.cli.cluster import ApiRefused
 from ocfspawner.cli.diagnosis import Finding, crashed, creation_refused, look, out_of_time
+from ocfspawner.home import NFSHomes
 from ocfspawner.plan import ServerPlan
 from ocfspawner.quantity import Bytes, Cores
 from ocfspawner.resources import CPU_GUARANTEE, MEMORY_LIMIT, Resources
@@ -114,6 +115,14 @@ def test_what_is_wrong(
     assert said in found.sentence
     assert found.cure
     assert "\n" not in found.sentence
+
+
+def test_an_inline_nfs_home_that_is_not_there_is_called_missing_at_once() -> None:
+    text = 'failed for volume "home" : mount.nfs: x failed, reason given by server: No such file or directory'
+    found = look(plan(NFSHomes()), waiting("PodInitializing"), [event("FailedMount", text)], 1.0)
+    assert found is not None
+    assert found.reason == "home-missing"
+    assert "Make /home/g/gs/gstaff on the file server" in found.cure
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ from ldap3.operation.search import AND, MATCH_EQUAL, OR, FilterNode, parse_filte
 from traitlets.config import Config
 
 from ocfspawner.account import AccountRules, Attributes
+from ocfspawner.directory import kerberos
 from ocfspawner.directory.config import LDAPDirectory, the_directory
 from ocfspawner.directory.schema import GroupStyle, Schema
-from ocfspawner.directory.settings import DirectorySettings, Security, ServerAddress, SimpleBind
+from ocfspawner.directory.settings import DirectorySettings, KeytabBind, Security, ServerAddress, SimpleBind
 from ocfspawner.errors import ConfigurationError
 
 from .hubless import spawner
@@ -163,6 +164,7 @@ def test_each_setting_arrives(tmp_path: Path) -> None:
         people_base="ou=p",
         group_base="ou=g",
         person_class="person",
+        people_filter="(mail=*)",
         group_class="group",
         member_attribute="member",
         username_attribute="cn",
@@ -170,10 +172,13 @@ def test_each_setting_arrives(tmp_path: Path) -> None:
         gid_attribute="g",
         home_attribute="h",
         shell_attribute="s",
+        group_name_attribute="gn",
+        group_gid_attribute="gg",
         uid_floor=5,
         uid_ceiling=50,
         denied_uids={7},
         denied_gids={8},
+        denied_groups={"wheel"},
         home_prefixes=["/srv"],
         disabled_shells={"/no"},
         disabled_groups={"out"},
@@ -190,6 +195,7 @@ def test_each_setting_arrives(tmp_path: Path) -> None:
             people_base="ou=p",
             group_base="ou=g",
             person_class="person",
+            people_filter="(mail=*)",
             group_class="group",
             member="member",
             rules=AccountRules(
@@ -197,10 +203,13 @@ def test_each_setting_arrives(tmp_path: Path) -> None:
                 uid_ceiling=50,
                 denied_uids=frozenset({7}),
                 denied_gids=frozenset({8}),
+                denied_groups=frozenset({"wheel"}),
                 home_prefixes=("/srv",),
                 disabled_shells=frozenset({"/no"}),
                 disabled_groups=frozenset({"out"}),
-                attributes=Attributes(username="cn", uid="u", gid="g", home="h", shell="s"),
+                attributes=Attributes(
+                    username="cn", uid="u", gid="g", home="h", shell="s", group_name="gn", group_gid="gg"
+                ),
             ),
         ),
     )
@@ -214,12 +223,71 @@ def test_each_setting_arrives(tmp_path: Path) -> None:
         pytest.param({"uid_floor": 0}, "uid range 0–", id="a floor that admits root"),
         pytest.param({"home_prefixes": ["/etc"]}, "home prefix '/etc'", id="homes over a system path"),
         pytest.param({"threads": 0}, "threads", id="no thread"),
+        pytest.param({"people_filter": "mail=*"}, "people_filter 'mail=\\*'", id="half a filter"),
+        pytest.param({"people_filter": "(mail=*)(uid=*)"}, "people_filter", id="a filter that would be two"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
         LDAPDirectory(urls=[URL], **changes).directory()
     LDAPDirectory(urls=[URL]).directory().close()
+
+
+@pytest.fixture
+def keytab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file as a keytab, and the package that could use it."""
+    monkeypatch.setattr(kerberos, "is_installed", lambda: True)
+    file = tmp_path / "keytab"
+    file.touch()
+    return file
+
+
+def test_a_keytab(keytab: Path) -> None:
+    with_principal = LDAPDirectory(urls=[URL], kerberos_keytab_file=str(keytab), kerberos_principal="hub@EXAMPLE.EDU")
+    assert with_principal.settings().credential == KeytabBind(keytab, "hub@EXAMPLE.EDU")
+    assert LDAPDirectory(urls=[URL], kerberos_keytab_file=str(keytab)).settings().credential == KeytabBind(keytab)
+
+
+def test_a_keytab_needs_a_package(keytab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kerberos, "is_installed", lambda: False)
+    with pytest.raises(ConfigurationError, match=r"kerberos_keytab_file needs the package gssapi: pip install"):
+        LDAPDirectory(urls=[URL], kerberos_keytab_file=str(keytab)).directory()
+
+
+def test_a_keytab_that_is_not_there_is_told_at_once(keytab: Path) -> None:
+    configured = LDAPDirectory(urls=[URL], kerberos_keytab_file=str(keytab))
+    keytab.unlink()
+    with pytest.raises(ConfigurationError, match=f"kerberos_keytab_file: {keytab} does not exist"):
+        configured.directory()
+    keytab.touch()
+    configured.directory().close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        pytest.param({"kerberos_principal": "hub"}, "goes with kerberos_keytab_file", id="a principal alone"),
+        pytest.param({"client_certificate_file": "/a"}, "client_key_file go together", id="a certificate alone"),
+        pytest.param(
+            {"kerberos_keytab_file": "/a", "bind_dn": "cn=hub", "bind_password_file": "/b"},
+            "choose between bind_dn and kerberos_keytab_file",
+            id="two ways",
+        ),
+        pytest.param(
+            {
+                "client_certificate_file": "/a",
+                "client_key_file": "/b",
+                "bind_dn": "cn=hub",
+                "bind_password_file": "/c",
+            },
+            "choose between bind_dn and client_certificate_file",
+            id="two other ways",
+        ),
+    ],
+)
+def test_one_who_asks_and_no_more(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        LDAPDirectory(urls=[URL], **changes).settings()
 
 
 async def test_a_mistake_in_the_settings_is_a_refusal_and_no_crash() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ocfspawner.errors import HomeError, HomeMissing, HomeNotOwned, HomeUnusable
-from ocfspawner.home import HomeVolume, NFSHomes
+from ocfspawner.home import ClaimHomes, HomeVolume, NFSHomes
 from ocfspawner.home_check import CONTAINER, check_container, refusal
 
 from .support import account, plan
@@ -38,7 +38,7 @@ def look(volume: Path, path: str = "g/gs/gstaff") -> HomeError | None:
     identity: dict[str, Any] = {"user": UID, "group": GID, "extra_groups": []} if os.getuid() == 0 else {}
     ended = subprocess.run([*script, path], cwd="/", capture_output=True, text=True, check=False, **identity)
     assert (ended.stdout, ended.stderr) == ("", "")
-    return refusal(plan(), status({"terminated": {"exitCode": ended.returncode}}))
+    return refusal(plan(), {"status": status({"terminated": {"exitCode": ended.returncode}})})
 
 
 def manifest(homes: HomeVolume | None = None) -> dict[str, Any]:
@@ -166,12 +166,49 @@ def test_the_container_looks_and_cannot_touch() -> None:
     ],
 )
 def test_what_a_pods_status_says(state: dict[str, Any], kind: type[HomeError] | None) -> None:
-    refused = refusal(plan(), state)
+    refused = refusal(plan(), {"status": state})
+    assert type(refused) is (kind or type(None))
+
+
+NOT_THERE = """\
+MountVolume.SetUp failed for volume "home" : mount failed: exit status 32
+Mounting command: mount
+Mounting arguments: -t nfs files:/home/g/gs/gstaff /var/lib/kubelet/pods/1/volumes/kubernetes.io~nfs/home
+Output: mount.nfs: mounting files:/home/g/gs/gstaff failed, reason given by server: No such file or directory"""
+
+
+def event(message: str | None, reason: str = "FailedMount", uid: str = "1") -> dict[str, Any]:
+    return {"type": "Warning", "reason": reason, "message": message, "involvedObject": {"uid": uid}}
+
+
+@pytest.mark.parametrize(
+    ("homes", "events", "kind"),
+    [
+        pytest.param(NFSHomes(), [event(NOT_THERE)], HomeMissing, id="an inline NFS home that is not there"),
+        pytest.param(NFSHomes(), [event(None), event("pulled", "Pulled"), event(NOT_THERE)], HomeMissing, id="later"),
+        pytest.param(NFSHomes(), [], None, id="nothing has happened"),
+        pytest.param(NFSHomes(), [event(NOT_THERE.replace('home"', 'data"'))], None, id="another volume"),
+        pytest.param(NFSHomes(), [event(NOT_THERE, "Failed")], None, id="another event"),
+        pytest.param(NFSHomes(), [event(NOT_THERE, uid="2")], None, id="another pod"),
+        pytest.param(
+            NFSHomes(), [event(NOT_THERE.replace("No such file or directory", "Stale file handle"))], None, id="stale"
+        ),
+        pytest.param(
+            NFSHomes(),
+            [event('... volume "home" : access denied by server while mounting files:/home')],
+            None,
+            id="denied",
+        ),
+        pytest.param(ClaimHomes(), [event(NOT_THERE)], None, id="the claim of all homes"),
+    ],
+)
+def test_what_a_pods_events_say(homes: HomeVolume, events: list[dict[str, Any]], kind: type[HomeError] | None) -> None:
+    refused = refusal(plan(homes), {"metadata": {"uid": "1"}, "status": {"phase": "Pending"}}, lambda: events)
     assert type(refused) is (kind or type(None))
 
 
 def test_a_status_that_is_not_ours_is_told_to_the_administrator() -> None:
-    refused = refusal(plan(), status({"terminated": {"exitCode": 127}}))
+    refused = refusal(plan(), {"status": status({"terminated": {"exitCode": 127}})})
     assert refused
     assert "ended with status 127" in refused.admin_text
     assert "127" not in refused.user_text

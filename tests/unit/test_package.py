@@ -36,3 +36,11 @@ def test_the_counter_has_the_name_that_dashboards_use() -> None:
     (metric,) = metrics.REFUSALS.collect()
     assert (metric.name, metric.type) == ("ocfspawner_refusals", "counter")
     assert metrics.REFUSALS._labelnames == ("path", "reason")
+
+
+def test_a_first_refusal_is_an_increase() -> None:
+    """A series that begins with 1 is none to Prometheus."""
+    (metric,) = metrics.REFUSALS.collect()
+    counted = {(sample.labels["path"], sample.labels["reason"]) for sample in metric.samples}
+    for path in ("login", "spawn", "running"):
+        assert {(path, "home-missing"), (path, "directory-untrusted"), (path, "policy-invalid")} <= counted

@@ -1,10 +1,7 @@
 """A plan put into a pod."""
 
-import os
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,11 +19,14 @@ from kubespawner.objects import make_pod
 from ocfspawner.errors import PodRefused
 from ocfspawner.home import ClaimHomes, HomeVolume, NFSHomes
 from ocfspawner.pod import apply_plan
+from ocfspawner.prepare import prepared
 from ocfspawner.quantity import Bytes, Cores
 from ocfspawner.resources import CPU_LIMIT, MEMORY_GUARANTEE, Resources
 
 from .support import manifest, plan
 
+ROOT = {"name": "x", "image": "x", "securityContext": {"runAsUser": 0, "privileged": True}}
+ROOT_MODEL = V1Container(name="x", image="x", security_context=V1SecurityContext(run_as_user=0))
 CLAIM, NFS = ClaimHomes(), NFSHomes(server="files", prefix="/opt")
 
 
@@ -98,25 +98,31 @@ def test_configured_annotations_stay() -> None:
         pytest.param({"extra_container_config": {"securityContext": {"runAsUser": 0}}}, id="extra_container_config"),
         pytest.param({"extra_pod_config": {"securityContext": {"fsGroup": 0}}}, id="extra_pod_config"),
         pytest.param({"service_account": "hub", "automount_service_account_token": True}, id="the Hub's token"),
-        pytest.param({"working_dir": "/"}, id="working directory"),
+        pytest.param({"init_containers": [ROOT]}, id="an init container as root"),
+        pytest.param({"extra_containers": [ROOT_MODEL]}, id="a container as root, as a model"),
     ],
 )
-def test_the_plan_wins(changes: dict[str, Any]) -> None:
-    spec, plain = planned(**changes)["spec"], planned()["spec"]
-    assert spec["securityContext"] == plain["securityContext"] == plan().pod_security_context
+def test_whoever_asks_for_other_rights_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(PodRefused, match=r"configuration or profile asks for "):
+        planned(**changes)
+    spec = planned()["spec"]
+    assert spec["securityContext"] == plan().pod_security_context
     assert spec["automountServiceAccountToken"] is False
-    for container in spec["initContainers"] + spec["containers"]:
-        assert container["securityContext"] == plan().container_security_context
-    assert spec["containers"][0]["workingDir"] == plain["containers"][0]["workingDir"]
+
+
+def test_the_refusal_says_where_and_what() -> None:
+    with pytest.raises(PodRefused) as caught:
+        planned(init_containers=[ROOT])
+    assert "container 'x' of configuration or profile asks for runAsUser 0: " in caught.value.admin_text
 
 
 @pytest.mark.parametrize("kind", ["init_containers", "extra_containers"])
 @pytest.mark.parametrize(
     "container",
     [
-        pytest.param({"name": "x", "image": "x", "securityContext": {"runAsUser": 0, "privileged": True}}, id="plain"),
+        pytest.param({"name": "x", "image": "x", "securityContext": {"runAsNonRoot": True}}, id="plain"),
         pytest.param(
-            V1Container(name="x", image="x", security_context=V1SecurityContext(run_as_user=0)), id="as a model"
+            V1Container(name="x", image="x", security_context=V1SecurityContext(privileged=False)), id="as a model"
         ),
         pytest.param({"name": "x", "image": "x"}, id="without a context"),
     ],
@@ -218,30 +224,5 @@ def test_a_pod_without_a_server_to_start_is_refused(changes: dict[str, Any]) -> 
     assert planned()
 
 
-def start(home: Path, notebook_dir: Path) -> list[str]:
-    """Run what starts the server, in *home*; returns what the server sees."""
-    see = ["/bin/sh", "-c", 'printf "%s\\n" "$@" "$JUPYTERHUB_ROOT_DIR"', "sh", "two words", "$HOME"]
-    environment = {
-        "HOME": str(home),
-        "JUPYTERHUB_ROOT_DIR": str(notebook_dir),
-        "JUPYTER_RUNTIME_DIR": str(home / "run/jupyter"),
-        "PATH": os.defpath,
-    }
-    command = planned(cmd=see)["spec"]["containers"][0]["args"]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return ended.stdout.splitlines()
-
-
-def test_the_command_is_started_as_it_is_written(tmp_path: Path) -> None:
-    assert start(tmp_path, tmp_path)[:2] == ["two words", "$HOME"]
-
-
-def test_directories_are_made_before_the_server_starts(tmp_path: Path) -> None:
-    assert start(tmp_path, tmp_path / "a b/notebooks")[2] == str(tmp_path / "a b/notebooks")
-    assert (tmp_path / "a b/notebooks").is_dir()
-    assert (tmp_path / "run/jupyter").stat().st_mode & 0o777 == 0o700
-
-
-def test_a_notebook_directory_that_cannot_be_made_does_not_stop_the_server(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    assert start(tmp_path, tmp_path / "file/notebooks")[2] == str(tmp_path)
+def test_the_server_is_started_by_the_persons_own_container_after_a_look_at_the_home() -> None:
+    assert planned(cmd=["server", "--flag"])["spec"]["containers"][0]["args"] == prepared(["server", "--flag"])

@@ -8,6 +8,7 @@ from jupyterhub.spawner import SpawnException
 from .hubless import decided, environment, notebook, refused, spawner
 from .support import FakeDirectory, plan
 
+ROOT = {"name": "x", "image": "x", "securityContext": {"runAsUser": 0, "privileged": True}}
 MOUNT = [{"name": "home", "mountPath": "/x"}]
 
 
@@ -37,20 +38,11 @@ async def test_a_profile_s_image_never_looks_at_the_homes(directory: FakeDirecto
 @pytest.mark.parametrize(
     "override",
     [
-        pytest.param({"uid": 0, "gid": 0}, id="uid and gid"),
-        pytest.param({"supplemental_gids": [0, 27]}, id="groups"),
-        pytest.param({"fs_gid": 0}, id="fsGroup"),
-        pytest.param({"privileged": True, "allow_privilege_escalation": True}, id="privileges"),
-        pytest.param({"container_security_context": {"runAsUser": 0, "capabilities": {"add": ["ALL"]}}}, id="context"),
-        pytest.param({"pod_security_context": {"runAsUser": 0}}, id="the pod's context"),
-        pytest.param({"extra_pod_config": {"securityContext": {"runAsUser": 0}}}, id="extra_pod_config"),
-        pytest.param({"extra_container_config": {"securityContext": {"runAsUser": 0}}}, id="extra_container_config"),
-        pytest.param({"automount_service_account_token": True}, id="a token"),
         pytest.param({"working_dir": "/", "environment": {"HOME": "/", "USER": "root"}}, id="another home"),
         pytest.param({"extra_annotations": {"ocfspawner.ocf.io/passwd": "root:x:0:0::/:/bin/sh"}}, id="passwd"),
     ],
 )
-async def test_a_profile_s_identity_is_overridden(directory: FakeDirectory, override: dict[str, Any]) -> None:
+async def test_a_profile_s_names_are_overridden(directory: FakeDirectory, override: dict[str, Any]) -> None:
     found, default = await chosen(directory, **override), await decided(spawner(directory))
     assert found["spec"]["securityContext"] == plan().pod_security_context
     assert notebook(found)["securityContext"] == plan().container_security_context
@@ -71,20 +63,42 @@ async def test_a_profile_s_identity_is_overridden(directory: FakeDirectory, over
         ),
         pytest.param({"extra_containers": [{"name": "x", "image": "x", "volumeMounts": MOUNT}]}, id="a container"),
         pytest.param({"cmd": None}, id="no command to start as the person"),
+        pytest.param({"uid": 0}, id="root"),
+        pytest.param({"uid": 1000}, id="somebody else"),
+        pytest.param({"gid": 0}, id="gid"),
+        pytest.param({"supplemental_gids": [1002, 27]}, id="groups"),
+        pytest.param({"fs_gid": 1000}, id="fsGroup"),
+        pytest.param({"privileged": True}, id="privileged"),
+        pytest.param({"allow_privilege_escalation": True}, id="privilege escalation"),
+        pytest.param({"container_security_context": {"capabilities": {"add": ["SYS_ADMIN"]}}}, id="capabilities"),
+        pytest.param({"pod_security_context": {"runAsUser": 0}}, id="the pod's context"),
+        pytest.param({"extra_pod_config": {"securityContext": {"runAsUser": 0}}}, id="extra_pod_config"),
+        pytest.param({"extra_container_config": {"securityContext": {"runAsUser": 0}}}, id="extra_container_config"),
+        pytest.param({"init_containers": [ROOT]}, id="an init container as root"),
+        pytest.param({"extra_containers": [ROOT]}, id="a container as root"),
+        pytest.param({"automount_service_account_token": True}, id="a token"),
     ],
 )
-async def test_a_profile_s_way_to_the_homes_is_refused(directory: FakeDirectory, override: dict[str, Any]) -> None:
+async def test_a_profile_s_way_to_homes_or_rights_is_refused(
+    directory: FakeDirectory, override: dict[str, Any]
+) -> None:
     before = refused("pod-refused")
     with pytest.raises(SpawnException) as caught:
         await chosen(directory, **override)
     assert (caught.value.reason, caught.value.status_code) == ("pod-refused", 500)
+    assert "rights that no server here may have" in caught.value.message
     assert refused("pod-refused") == before + 1
     assert await decided(spawner(directory, {"profile": "default"}, **profile(**override)))
 
 
+async def test_a_profile_may_say_what_is_so_anyway(directory: FakeDirectory) -> None:
+    same = {"uid": 12903, "gid": 1000, "supplemental_gids": [1002], "privileged": False}
+    assert await chosen(directory, **same) == await chosen(directory)
+
+
 async def test_a_profile_s_other_containers_run_as_the_person(directory: FakeDirectory) -> None:
-    root = {"name": "x", "image": "x", "securityContext": {"runAsUser": 0, "privileged": True}}
-    spec = (await chosen(directory, init_containers=[root], extra_containers=[root]))["spec"]
+    other = {"name": "x", "image": "x", "securityContext": {"runAsNonRoot": True}}
+    spec = (await chosen(directory, init_containers=[other], extra_containers=[other]))["spec"]
     contexts = [container["securityContext"] for container in spec["initContainers"] + spec["containers"]]
     assert contexts == [plan().container_security_context] * 4
 

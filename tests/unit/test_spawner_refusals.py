@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from jupyterhub.spawner import SpawnException
 
+from ocfspawner import OCFSpawner
 from ocfspawner.errors import (
     DirectoryFailed,
     DirectoryUnreachable,
@@ -15,9 +17,9 @@ from ocfspawner.errors import (
     NoSuchAccount,
     Refusal,
 )
-from ocfspawner.home import ClaimHomes
+from ocfspawner.home import ClaimHomes, NFSHomes
 
-from .hubless import RUNNING, FakeCluster, decided, refused, spawner
+from .hubless import BASE, RUNNING, FakeCluster, decided, refused, spawner
 from .support import FakeDirectory, account
 
 SECRET = "ldap.example:636, cn=admin, /home/g/gs/gstaff"
@@ -122,6 +124,38 @@ async def test_a_look_at_the_home_that_fails_ends_the_start(
     assert refused(reason) == before + 1
     cluster.status = {**RUNNING, "initContainerStatuses": looked(0)["initContainerStatuses"]}
     assert await spawner(directory).start() == "http://10.1.2.3:8888"
+
+
+NOT_THERE = (
+    'failed for volume "home" : mount.nfs: mounting x failed, reason given by server: No such file or directory'
+)
+
+
+def mount_failed(pod_uid: str) -> dict[str, Any]:
+    """An Event of gstaff's pod, or of one before it that had the same name."""
+    return {
+        "metadata": {"uid": "e1"},
+        "involvedObject": {"name": "jupyter-gstaff", "uid": pod_uid},
+        "reason": "FailedMount",
+        "message": NOT_THERE,
+        "lastTimestamp": "2026-01-01T00:00:00Z",
+    }
+
+
+async def test_an_inline_nfs_home_that_can_not_be_mounted_ends_the_start(
+    directory: FakeDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = SimpleNamespace(events=[mount_failed("1")])
+    monkeypatch.setitem(OCFSpawner.reflectors, ("events", BASE["namespace"]), seen)
+    some = spawner(directory, homes=NFSHomes(server="files"), events_enabled=True)
+    await some.load_user_options()
+    pod = {"metadata": {"uid": "1"}, "status": {"phase": "Pending"}}
+    with pytest.raises(SpawnException) as failure:
+        some.is_pod_running(pod)
+    assert (failure.value.reason, failure.value.status_code) == ("home-missing", 403)
+    assert not some.is_pod_running({**pod, "metadata": {"uid": "2"}}), "the event is of an earlier pod"
+    some.events_enabled = False
+    assert not some.is_pod_running(pod), "without events it waits for the start_timeout"
 
 
 async def test_what_is_refused_never_reaches_the_cluster(directory: FakeDirectory, cluster: FakeCluster) -> None:

@@ -1,4 +1,4 @@
-"""A look at the cluster from outside the Hub: kubectl for objects and pods, the node for the file server's side."""
+"""A look at the cluster from outside the Hub: kubectl for objects and pods, docker for node and file server."""
 
 import json
 import os
@@ -10,8 +10,14 @@ CLUSTER = os.environ.get("TEST_CLUSTER", "ocfspawner-test")
 """Another one, made with ``ci/deploy``, for whoever works on several branches at once."""
 
 NODE = f"{CLUSTER}-control-plane"
-HOMES = "/srv/homes"
-"""Where the homes lie on the node, which is the file server here."""
+FILES = f"{CLUSTER}-files"
+"""The file server: a container beside the node, and its name in the network of both."""
+
+EXPORT = "/srv/homes"
+"""What it exports."""
+
+HOMES = f"{EXPORT}/home"
+"""Where the homes lie there: what the claim ``homes`` mounts."""
 
 USERNAME_ANNOTATION = "hub.jupyter.org/username"
 SERVER_ANNOTATION = "hub.jupyter.org/servername"
@@ -74,30 +80,35 @@ def notebook_container(pod: Manifest) -> Manifest:
     return container
 
 
-# -- the file server -------------------------------------------------------------------------
-
-
 def on_node(*command: str, check: bool = True) -> str:
     return run("docker", "exec", NODE, *command, check=check)
 
 
+# -- the file server -------------------------------------------------------------------------
+
+
+def on_files(*command: str, check: bool = True) -> str:
+    """The output of *command*, run on the file server as root."""
+    return run("docker", "exec", FILES, *command, check=check)
+
+
 def stored(home: str) -> str:
     """Where the file server keeps the home directory *home*."""
-    return HOMES + home.removeprefix("/home")
+    return EXPORT + home
 
 
 def make_home(home: str, uid: int, gid: int) -> None:
-    on_node("install", "-d", "-m", "0700", "-o", str(uid), "-g", str(gid), stored(home))
+    on_files("install", "-d", "-m", "0700", "-o", str(uid), "-g", str(gid), stored(home))
 
 
 def remove_home(home: str) -> None:
-    on_node("rm", "-rf", stored(home))
+    on_files("rm", "-rf", stored(home))
 
 
 def exists(path: str) -> bool:
-    return on_node("sh", "-c", '[ -e "$1" ] || [ -L "$1" ]; echo $?', "sh", path).strip() == "0"
+    return on_files("sh", "-c", '[ -e "$1" ] || [ -L "$1" ]; echo $?', "sh", path).strip() == "0"
 
 
 def owner(path: str) -> str:
     """``uid:gid`` of a file on the file server."""
-    return on_node("stat", "--format=%u:%g", path).strip()
+    return on_files("stat", "--format=%u:%g", path).strip()

@@ -82,9 +82,12 @@ class Api:
 
     def remove_user(self, username: str) -> None:
         """Let the Hub forget somebody, their server with them; no matter if it does not know them."""
-        if self.call("GET", f"/users/{quote(username, safe='')}").ok:
+        path = f"/users/{quote(username, safe='')}"
+        answer = self.call("GET", path)
+        if answer.status_code != 404:
+            assert answer.ok, answer.text
             self.stop(username)
-            answer = self.call("DELETE", f"/users/{quote(username, safe='')}")
+            answer = self.call("DELETE", path)
             assert answer.status_code in (204, 404), answer.text
 
     def user(self, username: str) -> dict[str, Any]:

@@ -37,11 +37,17 @@ class NotebookServer:
 
     def python(self, code: str) -> str:
         """What *code* prints as a cell of a new notebook, which lies at the top of what JupyterLab shows."""
-        notebook = {"path": "test.ipynb", "name": "", "type": "notebook", "kernel": {"name": "python3"}}
+        with self.kernel() as kernel:
+            return kernel.run(code)
+
+    @contextmanager
+    def kernel(self) -> Iterator["Kernel"]:
+        """The kernel of a new notebook, which lies at the top of what JupyterLab shows."""
+        name = f"{uuid.uuid4().hex}.ipynb"
+        notebook = {"path": name, "name": "", "type": "notebook", "kernel": {"name": "python3"}}
         session = self.answer("POST", "/api/sessions", json=notebook)
         try:
-            with self._connect(f"/api/kernels/{session['kernel']['id']}/channels") as channels:
-                return _execute(channels, code)
+            yield Kernel(self, session["kernel"]["id"])
         finally:
             self.answer("DELETE", f"/api/sessions/{session['id']}")
 
@@ -49,19 +55,32 @@ class NotebookServer:
     def terminal(self) -> Iterator["Terminal"]:
         name = self.answer("POST", "/api/terminals")["name"]
         try:
-            with self._connect(f"/terminals/websocket/{name}") as connection:
+            with self.connected(f"/terminals/websocket/{name}") as connection:
                 yield Terminal(connection)
         finally:
             self.answer("DELETE", f"/api/terminals/{name}")
 
     @contextmanager
-    def _connect(self, path: str) -> Iterator[websocket.WebSocket]:
+    def connected(self, path: str) -> Iterator[websocket.WebSocket]:
         url = "ws" + (self._url + path).removeprefix("http")
         connection = websocket.create_connection(url, header=self._authorization, timeout=SECONDS)
         try:
             yield connection
         finally:
             connection.close()
+
+
+class Kernel:
+    """A kernel that runs; each cell over a connection of its own, as after a reload of the page."""
+
+    def __init__(self, server: NotebookServer, name: str) -> None:
+        self._server = server
+        self._name = name
+
+    def run(self, code: str) -> str:
+        """What *code* prints as a cell."""
+        with self._server.connected(f"/api/kernels/{self._name}/channels") as channels:
+            return _execute(channels, code)
 
 
 class Terminal:
