@@ -122,7 +122,8 @@ def cookie_secret(hub: "Hub") -> Iterator[Result]:
     try:
         secret, source = _cookie_secret(section, file)
     except (OSError, ValueError) as error:
-        yield Result(name, State.BAD, f"{file}: {error}", f"Put there what `{_RANDOM}` prints.")
+        where = "c.JupyterHub.cookie_secret" if section.get("cookie_secret") else file
+        yield Result(name, State.BAD, f"{where}: {error}", f"Put there what `{_RANDOM}` prints.")
         return
     if secret is None:
         cure = f"Put what `{_RANDOM}` prints into {file}, or all are logged out when the Hub starts anew."
@@ -168,7 +169,15 @@ def database(hub: "Hub") -> Iterator[Result]:
     from sqlalchemy.exc import SQLAlchemyError
 
     name = "database"
-    url = make_url(hub.config.JupyterHub.get("db_url") or "sqlite:///jupyterhub.sqlite")
+    configured = str(hub.config.JupyterHub.get("db_url") or "jupyterhub.sqlite")
+    try:
+        # JupyterHub takes what is no URL for the name of a file (jupyterhub 6.1.1, app.py:1561).
+        url = make_url(configured if "://" in configured else f"sqlite:///{configured}")
+    except SQLAlchemyError:
+        yield Result(
+            name, State.BAD, "c.JupyterHub.db_url is no URL", "Write DIALECT+DRIVER://USER:PASSWORD@HOST/NAME."
+        )
+        return
     shown = url.render_as_string(hide_password=True)
     if url.drivername.startswith("sqlite") and url.database and not Path(url.database).exists():
         yield Result(name, State.DOUBTFUL, f"{shown} is not there yet", "The Hub makes it at its first start.")

@@ -201,3 +201,32 @@ def test_a_check_that_never_ends_keeps_nothing_waiting(
     assert (late["name"], late["detail"]) == ("database", "no answer within 0.1 s")
     assert all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
     never.set()
+
+
+@pytest.mark.parametrize(
+    ("settings", "finding"),
+    [
+        pytest.param(
+            "c.JupyterHub.db_url = '://me:hunter2@db'", ("database", "c.JupyterHub.db_url is no URL"), id="url"
+        ),
+        pytest.param(
+            "c.JupyterHub.db_url = 'no.sqlite'", ("database", "sqlite:///no.sqlite is not there yet"), id="file"
+        ),
+        pytest.param(f"c.JupyterHub.cookie_secret = '{'ab' * 32}'", ("cookie secret", "32 bytes, from "), id="hex"),
+        pytest.param("c.JupyterHub.cookie_secret = b'abc'", ("cookie secret", "3 bytes, from the conf"), id="short"),
+        pytest.param(
+            "c.JupyterHub.cookie_secret = 'hunter2'", ("cookie secret", "c.JupyterHub.cookie_secret: "), id="no hex"
+        ),
+        pytest.param("", ("image", "quay.io/jupyterhub/singleuser:latest: whatever"), id="no image"),
+    ],
+)
+def test_check_looks_at_a_setting(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture, settings: str, finding: tuple[str, str]
+) -> None:
+    monkeypatch.setattr(checks_outside, "QUESTIONS", ())
+    config.write_text(f"{config.read_text()}{settings}\n")
+    run("check", "-f", config, "--output", "json")
+    out = capsys.readouterr().out
+    name, said = finding
+    assert said in next(one["detail"] for one in json.loads(out)["checks"] if one["name"] == name)
+    assert "hunter2" not in out

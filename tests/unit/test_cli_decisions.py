@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from ocfspawner.cli.main import main
+from ocfspawner.cli.simulation import allocatable, shown
 
 LDIF = Path(__file__).parent / "data" / "people.ldif"
 Capture = pytest.CaptureFixture[str]
@@ -222,6 +223,16 @@ def test_simulate_for_some(run: Run, tmp_path: Path) -> None:
     assert [(one["username"], one["reason"]) for one in found["refused"]] == [("nobody", "no-such-account")]
     found = json.loads(run("simulate", "--group", "ocfstaff", "--ldif", LDIF, "--output", "json"))
     assert (found["accounts"], found["shares"][0]["examples"]) == (1, ["gstaff"])
+
+
+def test_what_the_nodes_have_is_read_as_the_api_server_writes_it() -> None:
+    nodes: list[dict[str, Any]] = [
+        {"spec": {}, "status": {"allocatable": {"cpu": "1930m", "memory": "8Gi", "fuse": "5k", "hugepages-1Gi": "0"}}},
+        {"spec": {}, "status": {"allocatable": {"cpu": "2", "memory": "1073741824", "fuse": "3"}}},
+        {"spec": {"unschedulable": True}, "status": {"allocatable": {"cpu": "64"}}},
+    ]
+    found = {name: shown(name, amount) for name, amount in allocatable(nodes).items()}
+    assert found == {"cpu": "3930m", "memory": "9.0Gi", "fuse": "5003", "hugepages-1Gi": "0"}
 
 
 # -- policy ----------------------------------------------------------------------------------
