@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -93,6 +94,7 @@ async def _interruptible(work: Any) -> Any:
 async def _spawn(config: Path | None, username: str, server: str, timeline: Timeline, wish: Wish) -> Outcome:
     async with hubs.Hub.load(config, exact=True) as hub:
         timeline.passed("configuration", str(hub.path))
+        deadline = time.monotonic() + wish.seconds
         try:
             async with asyncio.timeout(wish.seconds):
                 decision = await hub.decide(username, server)
@@ -110,7 +112,7 @@ async def _spawn(config: Path | None, username: str, server: str, timeline: Time
             try:
                 async with _created(cluster, pod, timeline, wish.keep):
                     reach = _reached_from_here if "KUBERNETES_SERVICE_HOST" in os.environ else None
-                    return await Watch(cluster, plan, pod, timeline, wish, reach).until_answering()
+                    return await Watch(cluster, plan, pod, timeline, wish, reach).until_answering(deadline)
             except ApiRefused as refused:
                 return Outcome(pod["metadata"]["name"], creation_refused(refused))
 

@@ -66,8 +66,8 @@ class Watch:
         self._reachable: Check | None = None
         self._may_read_logs = True
 
-    async def until_answering(self) -> Outcome:
-        """Follow it to the end; at the latest when the time is up."""
+    async def until_answering(self, deadline: float) -> Outcome:
+        """Follow it to the end; at the latest until *deadline*, by `time.monotonic`."""
         began = time.monotonic()
         while True:
             waited = time.monotonic() - began
@@ -82,7 +82,7 @@ class Watch:
             trouble = self._crash(pod, facts) or look(self._plan, pod, events, waited)
             if trouble or "answering" in facts or self._is_all_we_can_know(pod):
                 return self._outcome(facts, trouble)
-            if waited > self._wish.seconds:
+            if time.monotonic() > deadline:
                 return self._outcome(facts, out_of_time(pod, events, self._timeline.next, self._wish.seconds))
             await asyncio.sleep(_EVERY)
 
