@@ -46,6 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--browser-evidence", metavar="DIR", type=Path, default=logs, help="where a failed browser test leaves its own"
     )
+    parser.addoption("--rewrite-docs", action="store_true", help="write the examples in docs/ anew, and pass")
 
 
 @pytest.fixture(scope="session", autouse=True)
