@@ -81,7 +81,7 @@ FORBIDDEN: dict[str, tuple[Callable[[], Target], str]] = {
     "a node's kubelet": (lambda: network.the_node(10250), "stranger"),
     "the directory": (lambda: network.service("ldap"), "hub"),
     "the database": (lambda: network.service("mariadb"), "hub"),
-    "the file server": (lambda: Target(network.beside(f"{cluster.CLUSTER}-files"), 2049), "stranger"),
+    "the file server": (lambda: Target(network.beside(cluster.FILES), 2049), "stranger"),
     "the proxy's API": (lambda: network.service("proxy-api"), "hub"),
     "another person's server": (lambda: network.server_of("gstaff"), "hub"),
 }
