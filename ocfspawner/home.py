@@ -78,7 +78,7 @@ class ClaimHomes:
             path=account.home,
             notebook_dir=_notebook_dir(notebook_dir, account.home),
             source={"persistentVolumeClaim": {"claimName": self.claim}},
-            sub_path=posixpath.relpath(account.home, self.root),
+            sub_path=account.home.removeprefix(f"{self.root}/"),
         )
 
 

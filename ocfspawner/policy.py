@@ -78,7 +78,7 @@ class Policy:
                 highest[name] = most
         # A count that nobody gave is none, not the most.
         highest = {name: most for name, most in highest.items() if name in resources.decided or name in _LIMITS}
-        return _guarantees_within_limits(resources.override(highest, self.ceiling_origin))
+        return _guarantees_within_limits(resources.override(highest, self.ceiling_origin) if highest else resources)
 
 
 _LIMITS = frozenset(limit for _, limit in BOUNDS)

@@ -127,7 +127,8 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
             traits.write(self, given)
             await self._load_profile_choice()
             resources = policy.limited(traits.rechosen(self, given, self._profile_origin))
-            traits.write(self, resources)
+            if resources is not given:
+                traits.write(self, resources)
             home = self._home_volume.home_of(account, self._expanded_notebook_dir)
             self._plan = plan_server(account, home, resources, self.shells, check_image)
             self._notes += tuple(resources.describe())
@@ -265,8 +266,7 @@ class OCFSpawner(KubeSpawner):  # type: ignore[misc]  # KubeSpawner has no types
 
     def _restore_configured(self) -> None:
         """Undo what an earlier start of this object set: the Hub may keep it after a failed one."""
-        if self._configured is None:
-            # Copies, here and below, because profiles are merged into a trait's own dictionary.
+        if self._configured is None:  # copies, here and below: profiles are merged into a trait's own dictionary
             self._configured = {name: deepcopy(getattr(self, name)) for name in _DECIDED_PER_START}
         for name, value in self._configured.items():
             if getattr(self, name) != value:

@@ -6,6 +6,7 @@ profile sees what rules gave, its choice has an origin too, and the server's MEM
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from ocfspawner.quantity import Bytes, Cores, parse_cpu, parse_memory
@@ -51,11 +52,11 @@ def configured(spawner: Any) -> Resources:
 
 
 def rechosen(spawner: Any, before: Resources, origin: str) -> Resources:
-    """*before*, and what *spawner*'s traits say otherwise since `write`, decided by *origin*."""
+    """*before*, and what *spawner*'s traits say otherwise since `write`, decided by *origin*; itself if nothing."""
     now = {name: value for _, name, value in _read(spawner)}
     kept = {name: decided for name, decided in before.decided.items() if name in now or not _on_traits(name)}
     changed = {name: value for name, value in now.items() if name not in kept or kept[name].value != value}
-    return Resources(kept).override(changed, origin)
+    return Resources(kept).override(changed, origin) if changed or len(kept) < len(before.decided) else before
 
 
 def write(spawner: Any, resources: Resources) -> None:
@@ -84,12 +85,18 @@ def _read(spawner: Any) -> list[tuple[str, str, Value]]:
     for trait, name in _AMOUNTS.items():
         amount = getattr(spawner, trait)
         if amount:
-            found.append((trait, name, Cores(str(amount)) if trait.startswith("cpu") else Bytes(amount)))
+            found.append((trait, name, _exact(trait, amount)))
     for trait, names in _EXTRAS.items():
         extra: Mapping[str, object] = getattr(spawner, trait)
         for name, value in extra.items():
             found.append((trait, names.get(name, f"{EXTRA}{name}"), _as_kubernetes_reads(name, str(value))))
     return found
+
+
+@lru_cache(maxsize=256)
+def _exact(trait: str, amount: float) -> Value:
+    """An amount as the rules have it.  Most people's are a few, and for 10,000 accounts this is called often."""
+    return Cores(str(amount)) if trait.startswith("cpu") else Bytes(amount)
 
 
 def _as_kubernetes_reads(name: str, text: str) -> Value:

@@ -5,10 +5,8 @@ figures can be compared.  Other work on the machine only makes stalls longer: th
 more rounds while a bound is missed.
 """
 
-import argparse
 import asyncio
 import contextlib
-import json
 import logging
 import multiprocessing
 import socket
@@ -19,13 +17,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import ldap3
 from ldap3.utils.conv import escape_filter_chars
 
+from ci.benchmarks.figures import Figure, report
 from ci.benchmarks.hub import Hub
 from ocfspawner.directory.client import Directory
 from ocfspawner.directory.settings import DirectorySettings, Security, ServerAddress
@@ -43,34 +41,15 @@ STARTTLS_ACCEPTED = b"\x30\x0c\x02\x01%c\x78\x07\x0a\x01\x00\x04\x00\x04\x00"
 """An ExtendedResponse of success (RFC 4511, 4.12), to the message numbered %c."""
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A figure and what it must keep to."""
-
-    name: str
-    value: float
-    unit: str
-    bound: str
-    holds: bool
-
-
 def main() -> int:
     """Measure, print, and say whether all bounds hold."""
-    parser = argparse.ArgumentParser(description="Benchmarks of the directory client.")
-    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
-    arguments = parser.parse_args()
     logging.disable(logging.WARNING)
+    return report("Benchmarks of the directory client.", _figures)
+
+
+def _figures() -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
-        figures = asyncio.run(_measure(Path(folder)))
-    print(f"{'figure':62} {'value':>12}        bound")
-    for each in figures:
-        print(f"{each.name:62} {each.value:12.2f} {each.unit:6} {each.bound:8} {'' if each.holds else '✗ missed'}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(each) for each in figures], indent=2) + "\n")
-    missed = [each.name for each in figures if not each.holds]
-    if missed:
-        print(f"missed: {'; '.join(missed)}", file=sys.stderr)
-    return 1 if missed else 0
+        return asyncio.run(_measure(Path(folder)))
 
 
 async def _measure(folder: Path) -> list[Figure]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import click
@@ -49,7 +50,7 @@ async def _check(config: Path | None) -> Sequence[Result]:
     async with hubs.Hub.load(config, exact=True) as hub:
         results = [Result("configuration", State.FINE, f"{hub.path} loads")]
         for name, look in checks.LOOKS:
-            results += await _guarded(name, asyncio.to_thread(_all, look, hub))
+            results += await _guarded(name, checks.apart(partial(_all, look, hub)))
         for name, ask in checks_outside.QUESTIONS:
             results += await _guarded(name, ask(hub))
         return results

@@ -1,22 +1,27 @@
 """What can be looked at in the Hub's own pod: configuration, policy, images, secrets, database."""
 
+import asyncio
 import binascii
 import logging
 import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Thread
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ocfspawner.database import names_taken_for_one, said
 from ocfspawner.policy_file import load_policy
 
 if TYPE_CHECKING:
     from ocfspawner.cli.hub import Hub
+
+T = TypeVar("T")
 
 _RANDOM = "openssl rand -hex 32"
 _COOKIE_BYTES = 32
@@ -48,6 +53,21 @@ class Result:
     cure: str = ""
 
 
+async def apart(look: Callable[[], T]) -> T:
+    """What *look*, which may block, answers; when the time is up nobody waits for it, not even at the end."""
+    answer: Future[T] = Future()
+    answer.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            answer.set_result(look())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return await asyncio.wrap_future(answer)
+
+
 def policy(hub: "Hub") -> Iterator[Result]:
     """Whether the policy file is valid, and does something."""
     from ocfspawner.cli.policy import remarks
@@ -64,17 +84,24 @@ def policy(hub: "Hub") -> Iterator[Result]:
 
 def images(hub: "Hub") -> Iterator[Result]:
     """Whether each image that is configured can be named."""
-    section = hub.config.KubeSpawner
+    from ocfspawner.spawner import OCFSpawner
+
+    section = {**hub.config.KubeSpawner, **hub.config.OCFSpawner}
+    named = [section.get("image", OCFSpawner.image.default_value), section.get("home_check_image")]
     profiles = section.get("profile_list") or []
-    named = [section.get("image"), hub.config.OCFSpawner.get("home_check_image") or None]
     if not callable(profiles):
-        named += [(profile.get("kubespawner_override") or {}).get("image") for profile in _profiles(profiles)]
+        named += [override.get("image") for override in _overrides(profiles)]
     for image in dict.fromkeys(image for image in named if image):
         yield _image(str(image))
 
 
-def _profiles(profiles: Any) -> Sequence[Mapping[str, Any]]:
-    return list(profiles.values()) if isinstance(profiles, Mapping) else list(profiles)
+def _overrides(profiles: Any) -> Iterator[Mapping[str, Any]]:
+    """What the profiles, and the choices in them, set."""
+    for profile in profiles.values() if isinstance(profiles, Mapping) else profiles:
+        yield profile.get("kubespawner_override") or {}
+        for option in (profile.get("profile_options") or {}).values():
+            for choice in (option.get("choices") or {}).values():
+                yield choice.get("kubespawner_override") or {}
 
 
 def _image(image: str) -> Result:
@@ -95,7 +122,8 @@ def cookie_secret(hub: "Hub") -> Iterator[Result]:
     try:
         secret, source = _cookie_secret(section, file)
     except (OSError, ValueError) as error:
-        yield Result(name, State.BAD, f"{file}: {error}", f"Put there what `{_RANDOM}` prints.")
+        where = "c.JupyterHub.cookie_secret" if section.get("cookie_secret") else file
+        yield Result(name, State.BAD, f"{where}: {error}", f"Put there what `{_RANDOM}` prints.")
         return
     if secret is None:
         cure = f"Put what `{_RANDOM}` prints into {file}, or all are logged out when the Hub starts anew."
@@ -108,8 +136,9 @@ def cookie_secret(hub: "Hub") -> Iterator[Result]:
 
 def _cookie_secret(section: Mapping[str, Any], file: Path) -> tuple[bytes | None, str]:
     """In JupyterHub's order (jupyterhub 6.1.1, app.py:1858): configuration, environment, file."""
-    if section.get("cookie_secret"):
-        return bytes(section["cookie_secret"]), "the configuration"
+    secret = section.get("cookie_secret")
+    if secret:
+        return binascii.a2b_hex(secret) if isinstance(secret, str) else bytes(secret), "the configuration"
     if os.environ.get("JPY_COOKIE_SECRET"):
         return binascii.a2b_hex(os.environ["JPY_COOKIE_SECRET"]), "JPY_COOKIE_SECRET"
     if not file.exists():
@@ -140,7 +169,15 @@ def database(hub: "Hub") -> Iterator[Result]:
     from sqlalchemy.exc import SQLAlchemyError
 
     name = "database"
-    url = make_url(hub.config.JupyterHub.get("db_url") or "sqlite:///jupyterhub.sqlite")
+    configured = str(hub.config.JupyterHub.get("db_url") or "jupyterhub.sqlite")
+    try:
+        # JupyterHub takes what is no URL for the name of a file (jupyterhub 6.1.1, app.py:1561).
+        url = make_url(configured if "://" in configured else f"sqlite:///{configured}")
+    except SQLAlchemyError:
+        yield Result(
+            name, State.BAD, "c.JupyterHub.db_url is no URL", "Write DIALECT+DRIVER://USER:PASSWORD@HOST/NAME."
+        )
+        return
     shown = url.render_as_string(hide_password=True)
     if url.drivername.startswith("sqlite") and url.database and not Path(url.database).exists():
         yield Result(name, State.DOUBTFUL, f"{shown} is not there yet", "The Hub makes it at its first start.")

@@ -3,13 +3,15 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from ocfspawner.account import Account, Group
 from ocfspawner.cli import detached
 from ocfspawner.cli import hub as hubs
-from ocfspawner.cli.checks import Result, State
+from ocfspawner.cli.checks import Result, State, apart
 from ocfspawner.cli.cluster import ApiRefused, Cluster
 from ocfspawner.cli.diagnosis import CURES, creation_refused
 from ocfspawner.directory.client import Answer, Source
@@ -18,6 +20,7 @@ from ocfspawner.errors import DirectoryError, LoginRefused
 if TYPE_CHECKING:
     from ocfspawner.directory.schema import Schema
     from ocfspawner.directory.settings import DirectorySettings, ServerAddress
+    from ocfspawner.spawner import OCFSpawner
 
 _SOON = 14
 """Days before its end when a certificate is worth a word."""
@@ -33,8 +36,18 @@ _NEEDED = (
     ("watch", "pods", "", "to see servers"),
     ("create", "pods", "", "to start servers"),
     ("delete", "pods", "", "to stop servers"),
+)
+_FOR_EVENTS = (
     ("list", "events", "", "for the progress page"),
     ("watch", "events", "", "for the progress page"),
+)
+_FOR_CLAIMS = tuple(
+    (verb, "persistentvolumeclaims", "", "for storage_pvc_ensure") for verb in ("get", "create", "delete")
+)
+_FOR_SERVICES = tuple(
+    (verb, kind, "", "for internal_ssl and services_enabled")
+    for kind in ("services", "secrets")
+    for verb in ("create", "delete")
 )
 _USEFUL = (
     ("get", "pods", "log", "for the log in `ocfspawner spawn`"),
@@ -50,7 +63,7 @@ async def directory(hub: hubs.Hub) -> Iterable[Result]:
     if not hub.directory.configured:
         return [Result("directory", State.BAD, "none is configured", "Set c.LDAPDirectory.urls.")]
     settings = hub.directory.settings()
-    return await asyncio.gather(*(asyncio.to_thread(_server, address, settings) for address in settings.servers))
+    return await asyncio.gather(*(apart(partial(_server, address, settings)) for address in settings.servers))
 
 
 def _server(address: "ServerAddress", settings: "DirectorySettings") -> Result:
@@ -129,11 +142,12 @@ def _proxy_away(url: str, reason: str) -> Result:
 
 async def rights(hub: hubs.Hub) -> Iterable[Result]:
     """Whether we have each right that is used."""
-    async with Cluster.of(hub.spawner(_NOBODY)) as cluster:
+    spawner = hub.spawner(_NOBODY)
+    async with Cluster.of(spawner) as cluster:
         results = [
             Result("API server", State.FINE, f"answers; people's pods run in the namespace {cluster.namespace}")
         ]
-        for needed, state in ((_NEEDED, State.BAD), (_USEFUL, State.DOUBTFUL)):
+        for needed, state in ((tuple(_needed_by(spawner)), State.BAD), (_USEFUL, State.DOUBTFUL)):
             for verb, resource, subresource, purpose in needed:
                 what = f"{verb} {resource}{'/' if subresource else ''}{subresource}"
                 allowed = await cluster.may(verb, resource, subresource)
@@ -143,31 +157,67 @@ async def rights(hub: hubs.Hub) -> Iterable[Result]:
     return results
 
 
+def _needed_by(spawner: "OCFSpawner") -> Iterator[tuple[str, str, str, str]]:
+    """Rights that every start takes, and those that its settings take."""
+    yield from _NEEDED
+    if spawner.events_enabled:
+        yield from _FOR_EVENTS
+    if spawner.storage_pvc_ensure:
+        yield from _FOR_CLAIMS
+    if spawner.internal_ssl or spawner.services_enabled:
+        yield from _FOR_SERVICES
+
+
 async def claims(hub: hubs.Hub) -> Iterable[Result]:
-    """Whether the claim of the homes is there, bound, and for many nodes."""
+    """Whether the claim of the homes, and those of other volumes, are there, bound, and for many nodes."""
     spawner = hub.spawner(_NOBODY)
-    claim = getattr(spawner.homes, "claim", None)
-    if claim is None:
-        return [Result("homes", State.FINE, f"{spawner.homes}: each mounted by itself")]
+    by_claim = hasattr(spawner.homes, "claim")
+    results = [] if by_claim else [Result("homes", State.FINE, f"{spawner.homes}: each mounted by itself")]
     async with Cluster.of(spawner) as cluster:
-        try:
-            found = await cluster.claim(claim)
-        except ApiRefused as refused:
-            if refused.http_status == 403:
-                return [Result("homes", State.DOUBTFUL, f"claim {claim}: we may not look", "See the rights above.")]
-            return [Result("homes", State.BAD, refused.message, "Make the claim, or set c.OCFSpawner.homes.")]
-    return list(_claim(claim, found))
+        for name, claim, cure in _claims_of(spawner):
+            results.append(await _looked_at(cluster.claim(claim), name, f"claim {claim}", cure, _claim))
+        if spawner.storage_pvc_ensure and spawner.storage_class:
+            what, cure = f"class {spawner.storage_class}", "Make it, or set c.KubeSpawner.storage_class."
+            storage_class = cluster.storage_class(spawner.storage_class)
+            results.append(await _looked_at(storage_class, "storage class", what, cure, _class))
+    return results
 
 
-def _claim(name: str, claim: Any) -> Iterator[Result]:
+def _claims_of(spawner: "OCFSpawner") -> Iterator[tuple[str, str, str]]:
+    """Claims that everybody's pod mounts: what for, their names, and the cure when there is none."""
+    if hasattr(spawner.homes, "claim"):
+        yield "homes", spawner.homes.claim, "Make the claim, or set c.OCFSpawner.homes."
+    volumes = spawner.volumes.values() if isinstance(spawner.volumes, Mapping) else spawner.volumes
+    for volume in volumes:
+        claim = (volume.get("persistentVolumeClaim") or {}).get("claimName", "")
+        # With a brace it is a template, and each person has one of their own.
+        if claim and "{" not in claim:
+            yield "volume", claim, "Make the claim, or take it out of c.KubeSpawner.volumes."
+
+
+async def _looked_at(
+    question: Awaitable[Any], name: str, what: str, cure: str, judge: Callable[[str, str, Any], Result]
+) -> Result:
+    try:
+        return judge(name, what, await question)
+    except ApiRefused as refused:
+        if refused.http_status == HTTPStatus.FORBIDDEN:
+            return Result(name, State.DOUBTFUL, f"{what}: we may not look", "Grant the right to get it.")
+        return Result(name, State.BAD, refused.message, cure)
+
+
+def _claim(name: str, what: str, claim: Any) -> Result:
     phase, modes = claim["status"].get("phase"), claim["spec"].get("accessModes") or []
     if phase != "Bound":
-        yield Result("homes", State.BAD, f"claim {name} is {phase}", "Is there a volume for it?")
-    elif "ReadWriteMany" not in modes:
+        return Result(name, State.BAD, f"{what} is {phase}", "Is there a volume for it?")
+    if "ReadWriteMany" not in modes and "ReadOnlyMany" not in modes:
         cure = "Use ReadWriteMany, or all servers must run on one node."
-        yield Result("homes", State.DOUBTFUL, f"claim {name} is {', '.join(modes)}", cure)
-    else:
-        yield Result("homes", State.FINE, f"claim {name} is bound, ReadWriteMany")
+        return Result(name, State.DOUBTFUL, f"{what} is {', '.join(modes)}", cure)
+    return Result(name, State.FINE, f"{what} is bound, {', '.join(modes)}")
+
+
+def _class(name: str, what: str, found: Any) -> Result:
+    return Result(name, State.FINE, f"{what} is there, by {found['provisioner']}")
 
 
 async def pod(hub: hubs.Hub) -> Iterable[Result]:

@@ -127,6 +127,12 @@ class Cluster:
         """The PersistentVolumeClaim of that name."""
         return await self._object(self._core.read_namespaced_persistent_volume_claim, name, self.namespace)
 
+    async def storage_class(self, name: str) -> Object:
+        """The StorageClass of that name."""
+        from kubernetes_asyncio.client import StorageV1Api
+
+        return await self._object(StorageV1Api(self.api).read_storage_class, name)
+
     # -- requests ----------------------------------------------------------------------------
 
     @property

@@ -70,7 +70,10 @@ async def decide(spawner: "OCFSpawner") -> "ServerPlan":
 
 
 async def manifest(spawner: "OCFSpawner") -> Mapping[str, Any]:
-    """The pod of *spawner*, which has decided, as the API server would be sent it.  Raises `NotStarted`."""
+    """The pod of *spawner*, which has decided, as the API server would be sent it.
+
+    Raises `NotStarted`, and `ConfigurationError` for a hook that fails.
+    """
     from jupyterhub.spawner import SpawnException
     from jupyterhub.utils import maybe_future
     from kubernetes_asyncio.client import ApiClient
@@ -80,7 +83,10 @@ async def manifest(spawner: "OCFSpawner") -> Mapping[str, Any]:
     except SpawnException as refused:
         raise _refusal(refused) from None
     if spawner.modify_pod_hook:
-        pod = await maybe_future(spawner.modify_pod_hook(spawner, pod))
+        try:
+            pod = await maybe_future(spawner.modify_pod_hook(spawner, pod))
+        except Exception as error:  # whatever it is, it is the administrator's own
+            raise ConfigurationError(f"modify_pod_hook: {type(error).__name__}: {error}") from None
     async with ApiClient() as client:
         return {"apiVersion": "v1", "kind": "Pod", **client.sanitize_for_serialization(pod)}
 

@@ -15,7 +15,6 @@ from ocfspawner.plan import ServerPlan
 from ocfspawner.resources import BOUNDS, EXTRA, MEMORY_LIMIT, Decided
 
 Object = Mapping[str, Any]
-NOTEBOOK = "notebook"
 
 _PATIENCE_SCHEDULING, _PATIENCE_MOUNTING, _PATIENCE_SANDBOX = 5.0, 20.0, 20.0
 """Seconds for what may still come right: a node that is about to be free, a file server that is slow."""

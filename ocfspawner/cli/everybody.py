@@ -44,7 +44,8 @@ class Whom:
             lines = self.users.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{self.users}: {error}") from None
-        return sorted({line.strip() for line in lines if line.strip() and not line.startswith("#")})
+        names = {line.strip() for line in lines}
+        return sorted(name for name in names if name and not name.startswith("#"))
 
     def means(self, answer: Answer) -> bool:
         """Whether this account is among them."""

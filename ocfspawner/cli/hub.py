@@ -118,15 +118,16 @@ def read_config(path: Path | None) -> "Config":
 
 
 def _where(error: BaseException, path: Path) -> str:
-    """The line of the configuration that raised, also when it called something that did."""
-    frame, line = error.__traceback__, None
-    while frame:
-        if Path(frame.tb_frame.f_code.co_filename).name == path.name:
-            line = frame.tb_lineno
-        frame = frame.tb_next
-    if isinstance(error, SyntaxError):
-        line = error.lineno
-    return f"{path}:{line}" if line else str(path)
+    """The last line of a configuration, of *path* or one that it loads, before whatever raised."""
+    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).exists():
+        return f"{error.filename}:{error.lineno}"
+    where, step = str(path), error.__traceback__
+    while step:
+        # What traitlets gives to each file of a configuration, and to nothing else.
+        if "load_subconfig" in step.tb_frame.f_globals:
+            where = f"{step.tb_frame.f_code.co_filename}:{step.tb_lineno}"
+        step = step.tb_next
+    return where
 
 
 def _directory(config: "Config", ldif: Path | None) -> "LDAPDirectory":

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from ocfspawner.cli.deferred import defer
 from ocfspawner.cli.exits import exit_status
 from ocfspawner.cli.output import Patience
 
@@ -56,13 +57,14 @@ def command() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status."""
-    # A command lives for seconds: rounds over all that was imported and read would take a fifth of them.
-    gc.set_threshold(100_000, 50, 50)
     with exit_status() as status, Patience.asked():
         command.main(args=arguments, prog_name="ocfspawner", standalone_mode=False)
     return status.code
 
 
 def run() -> None:
-    """The entry point."""
+    """The entry point, in a process of its own."""
+    # A command lives for seconds: rounds over all that was imported and read would take a fifth of them.
+    gc.set_threshold(500_000, 50, 50)
+    defer()
     sys.exit(main())

@@ -30,7 +30,6 @@ from ocfspawner.errors import ConfigurationError
 if TYPE_CHECKING:
     from ocfspawner.spawner import OCFSpawner
 
-_RUNNING = object()
 _OF_THE_SERVER = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "selfLink")
 """Metadata that the API server adds to a pod that exists."""
 

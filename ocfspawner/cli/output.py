@@ -123,7 +123,7 @@ def print_table(
 
 
 class Patience:
-    """On a terminal, a word after two seconds for whoever waits; nothing when the command shows its own progress."""
+    """A word after two seconds for whoever waits; nothing when the command shows its own progress."""
 
     _timer: threading.Timer | None = None
 
@@ -131,10 +131,9 @@ class Patience:
     @contextmanager
     def asked(cls) -> Iterator[None]:
         """Around a whole command."""
-        if sys.stderr.isatty():
-            cls._timer = threading.Timer(2.0, note, ("Reading the configuration, asking the directory …",))
-            cls._timer.daemon = True
-            cls._timer.start()
+        cls._timer = threading.Timer(2.0, note, ("Reading the configuration, asking the directory …",))
+        cls._timer.daemon = True
+        cls._timer.start()
         try:
             yield
         finally:

@@ -79,8 +79,9 @@ def _is_for_all(rule: Rule) -> bool:
 
 
 @command.command()
-def schema() -> None:
-    """Print the JSON Schema of the file, for editors.
+@output_option
+def schema(output: str) -> None:
+    """Print the JSON Schema of the file, for editors; with either --output, as it has no other form.
 
     \b
     ocfspawner policy schema > resources.schema.json

@@ -1,5 +1,6 @@
 """What the verdicts on many accounts add up to.  Pure."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,10 +10,16 @@ from typing import Any
 
 from ocfspawner.cli.everybody import Verdict
 from ocfspawner.policy import Policy
-from ocfspawner.quantity import Bytes, Cores, parse_memory
+from ocfspawner.quantity import Bytes, Cores
 from ocfspawner.resources import BOUNDS, EXTRA, Resources
 
 _EXAMPLES = 3
+_FACTORS = {
+    "": Decimal(1),
+    **{suffix: Decimal(1000) ** -power for power, suffix in enumerate("mun", start=1)},
+    **{suffix: Decimal(1000) ** power for power, suffix in enumerate("kMGTPE", start=1)},
+    **{f"{suffix}i": Decimal(1024) ** power for power, suffix in enumerate("KMGTPE", start=1)},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +116,10 @@ def allocatable(nodes: Iterable[Mapping[str, Any]]) -> Mapping[str, Decimal | in
 
 
 def _amount(name: str, text: str) -> Decimal | int:
-    if name == "cpu":
-        return Decimal(text.removesuffix("m")) / (1000 if text.endswith("m") else 1)
-    return parse_memory(text) if text.strip("0") and not text.isdecimal() else int(text)
+    """A quantity as the API server spells it: also 5k, which no policy may say."""
+    number, suffix = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", text).groups()  # type: ignore[union-attr]  # its grammar
+    amount = Decimal(number) * _FACTORS[suffix]
+    return amount if name == "cpu" else int(amount)
 
 
 def shown(name: str, amount: Decimal | int) -> str:

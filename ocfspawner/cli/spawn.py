@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -15,7 +16,7 @@ import click
 from ocfspawner.cli import detached
 from ocfspawner.cli import hub as hubs
 from ocfspawner.cli.cluster import ApiRefused, Cluster
-from ocfspawner.cli.debug_pod import COMPONENT, Wish, debug_name, debug_pod
+from ocfspawner.cli.debug_pod import COMPONENT, NOTEBOOK, Wish, debug_name, debug_pod
 from ocfspawner.cli.diagnosis import Finding, creation_refused, out_of_time, would_be_refused
 from ocfspawner.cli.exits import Unhealthy
 from ocfspawner.cli.inside import Check
@@ -93,6 +94,7 @@ async def _interruptible(work: Any) -> Any:
 async def _spawn(config: Path | None, username: str, server: str, timeline: Timeline, wish: Wish) -> Outcome:
     async with hubs.Hub.load(config, exact=True) as hub:
         timeline.passed("configuration", str(hub.path))
+        deadline = time.monotonic() + wish.seconds
         try:
             async with asyncio.timeout(wish.seconds):
                 decision = await hub.decide(username, server)
@@ -110,7 +112,7 @@ async def _spawn(config: Path | None, username: str, server: str, timeline: Time
             try:
                 async with _created(cluster, pod, timeline, wish.keep):
                     reach = _reached_from_here if "KUBERNETES_SERVICE_HOST" in os.environ else None
-                    return await Watch(cluster, plan, pod, timeline, wish, reach).until_answering()
+                    return await Watch(cluster, plan, pod, timeline, wish, reach).until_answering(deadline)
             except ApiRefused as refused:
                 return Outcome(pod["metadata"]["name"], creation_refused(refused))
 
@@ -125,7 +127,7 @@ async def _created(cluster: Cluster, pod: Mapping[str, Any], timeline: Timeline,
         yield
     finally:
         if keep:
-            note(f"Kept: kubectl -n {cluster.namespace} exec -it {name} -c notebook -- sh")
+            note(f"Kept: kubectl -n {cluster.namespace} exec -it {name} -c {NOTEBOOK} -- sh")
             note(f"Remove it: kubectl -n {cluster.namespace} delete pod {name}")
         else:
             await _delete(cluster, name)
@@ -158,7 +160,7 @@ async def _reached_from_here(pod: Mapping[str, Any]) -> Check:
     import aiohttp
 
     address = str(pod["status"].get("podIP", ""))
-    notebook = next(container for container in pod["spec"]["containers"] if container["name"] == "notebook")
+    notebook = next(container for container in pod["spec"]["containers"] if container["name"] == NOTEBOOK)
     port = next(port["containerPort"] for port in notebook["ports"] if port.get("name") == "notebook-port")
     prefix = next((one["value"] for one in notebook["env"] if one["name"] == "JUPYTERHUB_SERVICE_PREFIX"), "/")
     url = f"http://{f'[{address}]' if ':' in address else address}:{port}{prefix}api"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ocfspawner.cli.cluster import ApiRefused, Cluster
-from ocfspawner.cli.debug_pod import Wish
+from ocfspawner.cli.debug_pod import NOTEBOOK, Wish
 from ocfspawner.cli.diagnosis import Finding, crashed, look, out_of_time
 from ocfspawner.cli.inside import Check, Facts, facts_in, judge, without_facts
 from ocfspawner.cli.output import note
@@ -21,7 +21,6 @@ from ocfspawner.plan import ServerPlan
 Object = Mapping[str, Any]
 
 _EVERY = 0.25
-_NOTEBOOK = "notebook"
 
 
 @dataclass
@@ -67,8 +66,8 @@ class Watch:
         self._reachable: Check | None = None
         self._may_read_logs = True
 
-    async def until_answering(self) -> Outcome:
-        """Follow it to the end; at the latest when the time is up."""
+    async def until_answering(self, deadline: float) -> Outcome:
+        """Follow it to the end; at the latest until *deadline*, by `time.monotonic`."""
         began = time.monotonic()
         while True:
             waited = time.monotonic() - began
@@ -83,7 +82,7 @@ class Watch:
             trouble = self._crash(pod, facts) or look(self._plan, pod, events, waited)
             if trouble or "answering" in facts or self._is_all_we_can_know(pod):
                 return self._outcome(facts, trouble)
-            if waited > self._wish.seconds:
+            if time.monotonic() > deadline:
                 return self._outcome(facts, out_of_time(pod, events, self._timeline.next, self._wish.seconds))
             await asyncio.sleep(_EVERY)
 
@@ -95,19 +94,19 @@ class Watch:
 
     async def _try_to_reach(self, pod: Object) -> None:
         """Ask the server as the Hub does, while it runs, until it has answered once."""
-        state = _container(pod, "containerStatuses", _NOTEBOOK).get("state") or {}
+        state = _container(pod, "containerStatuses", NOTEBOOK).get("state") or {}
         if self._reach and "running" in state and not (self._reachable and self._reachable.ok):
             self._reachable = await self._reach(pod)
 
     async def _facts(self, pod: Object) -> Facts:
         """What the container has said: in its log, else, without the right to read it, in its last message."""
-        notebook = _container(pod, "containerStatuses", _NOTEBOOK)
+        notebook = _container(pod, "containerStatuses", NOTEBOOK)
         state = notebook.get("state") or {}
         message = (state.get("terminated") or {}).get("message", "")
         facts = facts_in(message.splitlines(), marked=False)
         if self._may_read_logs and ("running" in state or "terminated" in state):
             try:
-                lines = (await self._cluster.log(self._name, _NOTEBOOK)).splitlines()
+                lines = (await self._cluster.log(self._name, NOTEBOOK)).splitlines()
             except ApiRefused as refused:
                 self._may_read_logs = False
                 note(f"The log is not shown, as we may not read it ({refused.http_status} {refused.cause}).")
@@ -120,7 +119,7 @@ class Watch:
         status = pod.get("status") or {}
         conditions = {c["type"]: c["status"] == "True" for c in status.get("conditions") or ()}
         check = _container(pod, "initContainerStatuses", HOME_CHECK).get("state") or {}
-        notebook = _container(pod, "containerStatuses", _NOTEBOOK).get("state") or {}
+        notebook = _container(pod, "containerStatuses", NOTEBOOK).get("state") or {}
         runs = "running" in notebook or "terminated" in notebook
         if conditions.get("PodScheduled"):
             self._timeline.passed("scheduled", str(pod["spec"].get("nodeName", "")))
@@ -129,13 +128,13 @@ class Watch:
         if "terminated" in check and check["terminated"]["exitCode"] == 0:
             self._timeline.passed("home check", self._plan.home.path)
         if runs:
-            self._timeline.passed("image", _container(pod, "containerStatuses", _NOTEBOOK).get("image", ""))
+            self._timeline.passed("image", _container(pod, "containerStatuses", NOTEBOOK).get("image", ""))
             self._timeline.passed("started")
         if "answering" in facts:
             self._timeline.passed("answering")
 
     def _crash(self, pod: Object, facts: Facts) -> Finding | None:
-        state = _container(pod, "containerStatuses", _NOTEBOOK).get("state") or {}
+        state = _container(pod, "containerStatuses", NOTEBOOK).get("state") or {}
         ended = state.get("terminated")
         if not ended or "answering" in facts or ended.get("reason") == "OOMKilled":
             return None
@@ -149,7 +148,7 @@ class Watch:
 
     def _is_all_we_can_know(self, pod: Object) -> bool:
         """Without the log, and with a pod that is kept, nothing more will come."""
-        state = _container(pod, "containerStatuses", _NOTEBOOK).get("state") or {}
+        state = _container(pod, "containerStatuses", NOTEBOOK).get("state") or {}
         return self._wish.keep and not self._may_read_logs and "running" in state
 
 

@@ -221,3 +221,23 @@ c.JupyterHub.db_url = "mysql+pymysql://jupyterhub:wrong-password@mariadb:3306/ju
     assert bad["proxy"]["detail"].startswith("http://127.0.0.1:1 can't be reached: ")
     assert "Access denied" in bad["database"]["detail"]
     assert "wrong-password" not in ended.out
+
+
+def test_check_looks_at_what_the_settings_take(configured: Callable[[str], str]) -> None:
+    """Claims of other volumes, the class of KubeSpawner's own, images of profiles, rights that the Hub lacks."""
+    choice = {"display_name": "x", "kubespawner_override": {"image": "NO SUCH"}}
+    profile = {"display_name": "p", "profile_options": {"image": {"display_name": "i", "choices": {"x": choice}}}}
+    volumes = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in ("homes", "missing")]
+    config = configured(
+        f"c.KubeSpawner.profile_list = [{profile!r}]\nc.KubeSpawner.volumes = {volumes!r}\n"
+        'c.KubeSpawner.storage_pvc_ensure = True\nc.KubeSpawner.storage_class = "missing"'
+    )
+    found = ocfspawner("check", "-f", config, "--output", "json").json["checks"]
+    said = {(one["name"], one["state"]): one for one in found}
+    assert said["volume", "ok"]["detail"].startswith("claim homes is bound")
+    assert '"missing" not found' in said["volume", "BAD"]["detail"]
+    assert said["image", "BAD"]["detail"] == "'NO SUCH' is no name of an image"
+    assert ("storage class", "??") in said, "the Hub may not look at classes"
+    lacking = {one["detail"] for one in found if (one["name"], one["state"]) == ("right", "BAD")}
+    assert "create persistentvolumeclaims is not allowed, for storage_pvc_ensure" in lacking
+    assert all(one["cure"] for one in found if one["state"] == "BAD")

@@ -1,12 +1,15 @@
 """The command line, in process: accounts, exit codes, and whose mistake something is."""
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
 
 from ocfspawner import __version__
 from ocfspawner.cli import account as account_command
+from ocfspawner.cli import check as check_command
+from ocfspawner.cli import checks, checks_outside
 from ocfspawner.cli.main import main
 from ocfspawner.directory.config import LDAPDirectory
 from ocfspawner.errors import DirectoryUnreachable
@@ -70,6 +73,17 @@ def test_a_refusal_is_for_both_readers(config: Path, directory: FakeDirectory, c
     assert json.loads(capsys.readouterr().out)["refused"]["reason"] == "directory-unreachable"
     directory.failure = None
     assert run("account", "gstaff", "-f", config) == 0
+
+
+def test_a_mistake_in_a_site_s_own_file_is_named_with_that_file(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "site.py").write_text("\ndef limit():\n    return nonsense\nlimit()\n")
+    path = tmp_path / "jupyterhub_config.py"
+    path.write_text('load_subconfig("site.py")\n')
+    assert run("account", "gstaff", "-f", path) == 1
+    assert f"{tmp_path / 'site.py'}:3: NameError" in capsys.readouterr().err
+    (tmp_path / "site.py").write_text("\nif\n")
+    assert run("account", "gstaff", "-f", path) == 1
+    assert "site.py:2: SyntaxError" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -172,3 +186,47 @@ def test_help_imports_nothing_that_is_slow() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == ""
+
+
+def test_a_check_that_never_ends_keeps_nothing_waiting(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """Not even the end of the process, which waits for ordinary threads."""
+    never = threading.Event()
+    monkeypatch.setattr(check_command, "_SECONDS", 0.1)
+    monkeypatch.setattr(checks, "LOOKS", (("database", lambda hub: never.wait()),))
+    monkeypatch.setattr(checks_outside, "QUESTIONS", ())
+    assert run("check", "-f", config, "--output", "json") == 1
+    (late,) = [one for one in json.loads(capsys.readouterr().out)["checks"] if one["state"] == "BAD"]
+    assert (late["name"], late["detail"]) == ("database", "no answer within 0.1 s")
+    assert all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
+    never.set()
+
+
+@pytest.mark.parametrize(
+    ("settings", "finding"),
+    [
+        pytest.param(
+            "c.JupyterHub.db_url = '://me:hunter2@db'", ("database", "c.JupyterHub.db_url is no URL"), id="url"
+        ),
+        pytest.param(
+            "c.JupyterHub.db_url = 'no.sqlite'", ("database", "sqlite:///no.sqlite is not there yet"), id="file"
+        ),
+        pytest.param(f"c.JupyterHub.cookie_secret = '{'ab' * 32}'", ("cookie secret", "32 bytes, from "), id="hex"),
+        pytest.param("c.JupyterHub.cookie_secret = b'abc'", ("cookie secret", "3 bytes, from the conf"), id="short"),
+        pytest.param(
+            "c.JupyterHub.cookie_secret = 'hunter2'", ("cookie secret", "c.JupyterHub.cookie_secret: "), id="no hex"
+        ),
+        pytest.param("", ("image", "quay.io/jupyterhub/singleuser:latest: whatever"), id="no image"),
+    ],
+)
+def test_check_looks_at_a_setting(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture, settings: str, finding: tuple[str, str]
+) -> None:
+    monkeypatch.setattr(checks_outside, "QUESTIONS", ())
+    config.write_text(f"{config.read_text()}{settings}\n")
+    run("check", "-f", config, "--output", "json")
+    out = capsys.readouterr().out
+    name, said = finding
+    assert said in next(one["detail"] for one in json.loads(out)["checks"] if one["name"] == name)
+    assert "hunter2" not in out

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from ocfspawner.cli.main import main
+from ocfspawner.cli.simulation import allocatable, shown
 
 LDIF = Path(__file__).parent / "data" / "people.ldif"
 Capture = pytest.CaptureFixture[str]
@@ -172,6 +173,14 @@ def test_the_admin_s_last_word_is_in_it(run: Run, tmp_path: Path) -> None:
     assert pod_of(run, "guser")["metadata"]["labels"]["site"] == "guser"
 
 
+def test_a_hook_that_fails_is_the_admin_s_mistake_and_no_bug(run: Run, tmp_path: Path) -> None:
+    config = tmp_path / "jupyterhub_config.py"
+    hook = "def hook(spawner, pod):\n    return pod.spec['volumes']\n"
+    config.write_text(f"{config.read_text()}{hook}c.KubeSpawner.modify_pod_hook = hook\n")
+    said = run("manifest", "guser", "--ldif", LDIF, status=1)
+    assert said.startswith("misconfigured: modify_pod_hook: TypeError: ")
+
+
 def test_group_overrides_count_as_in_the_hub(run: Run, tmp_path: Path) -> None:
     config = tmp_path / "jupyterhub_config.py"
     overrides = {"staff": {"groups": ["ocfstaff"], "spawner_override": {"image": "staff:2"}}}
@@ -209,11 +218,21 @@ def test_simulate_adds_up(run: Run) -> None:
 
 def test_simulate_for_some(run: Run, tmp_path: Path) -> None:
     users = tmp_path / "users"
-    users.write_text("# two\nguser\n\nnobody\n")
+    users.write_text("# two\n guser\n  # not me\n\nnobody\n")
     found = json.loads(run("simulate", "--users", users, "--ldif", LDIF, "--output", "json"))
     assert [(one["username"], one["reason"]) for one in found["refused"]] == [("nobody", "no-such-account")]
     found = json.loads(run("simulate", "--group", "ocfstaff", "--ldif", LDIF, "--output", "json"))
     assert (found["accounts"], found["shares"][0]["examples"]) == (1, ["gstaff"])
+
+
+def test_what_the_nodes_have_is_read_as_the_api_server_writes_it() -> None:
+    nodes: list[dict[str, Any]] = [
+        {"spec": {}, "status": {"allocatable": {"cpu": "1930m", "memory": "8Gi", "fuse": "5k", "hugepages-1Gi": "0"}}},
+        {"spec": {}, "status": {"allocatable": {"cpu": "2", "memory": "1073741824", "fuse": "3"}}},
+        {"spec": {"unschedulable": True}, "status": {"allocatable": {"cpu": "64"}}},
+    ]
+    found = {name: shown(name, amount) for name, amount in allocatable(nodes).items()}
+    assert found == {"cpu": "3930m", "memory": "9.0Gi", "fuse": "5003", "hugepages-1Gi": "0"}
 
 
 # -- policy ----------------------------------------------------------------------------------
