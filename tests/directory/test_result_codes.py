@@ -138,7 +138,7 @@ async def test_values_that_no_schema_would_allow(
 ) -> None:
     with Speaker(certificate) as server:
         server.person[attribute] = value
-        directory = directory_at(server.port)
+        directory = directory_at(server.port, deadline=60.0, receive_timeout=30)
         with pytest.raises(EntryMalformed, match=said):
             await directory.lookup("guser")
         server.person[attribute] = {"uidNumber": "35712", "homeDirectory": "/home/g"}.get(attribute, "/bin/sh")
@@ -148,4 +148,5 @@ async def test_values_that_no_schema_would_allow(
 async def test_an_entry_of_ten_megabytes_that_was_not_asked_for(certificate: Path, directory_at: DirectoryAt) -> None:
     with Speaker(certificate) as server:
         server.person["jpegPhoto"] = bytes(range(256)) * 40_000
-        assert (await directory_at(server.port).lookup("guser")).account.uid == 35712
+        directory = directory_at(server.port, deadline=60.0, receive_timeout=30)
+        assert (await directory.lookup("guser")).account.uid == 35712
