@@ -64,7 +64,7 @@ proxy_auth_token = here / "proxy_auth_token"
 if proxy_auth_token.exists():
     c.ConfigurableHTTPProxy.auth_token = proxy_auth_token.read_text().strip()
 
-# Who people are: the directory, asked by the log-in and at each start of a server.
+# Who people are: the directory, asked at each start of a server.
 c.LDAPDirectory.urls = value("LDAP_URLS", "[]")
 c.LDAPDirectory.ca_file = text("LDAP_CA_FILE")  # who signs its certificate; the system's authorities when not set
 c.LDAPDirectory.people_base = text("LDAP_PEOPLE_BASE", "ou=People,dc=OCF,dc=Berkeley,dc=EDU")
@@ -72,10 +72,26 @@ c.LDAPDirectory.group_base = text("LDAP_GROUP_BASE", "ou=Group,dc=OCF,dc=Berkele
 c.LDAPDirectory.schema_preset = text("LDAP_SCHEMA", "rfc2307")  # or rfc2307bis
 c.LDAPDirectory.cache_ttl = value("LDAP_CACHE_TTL", "30")  # seconds until a change there counts here
 c.LDAPDirectory.negative_cache_ttl = value("LDAP_NEGATIVE_CACHE_TTL", "3")  # the same for "no account" and "disabled"
-c.JupyterHub.authenticator_class = "ocfspawner.DirectoryAuthenticator"
-c.Authenticator.allow_all = value("ALLOW_ALL", "true")
+
+# How they log in: by their directory password (ldap), through a Keycloak realm whose people come from that directory
+# (keycloak: docs/keycloak.md), or by any other authenticator class that the image has.
+authenticator = text("AUTHENTICATOR", "ldap")
+ours = {"ldap": "ocfspawner.DirectoryAuthenticator", "keycloak": "ocfspawner.keycloak.KeycloakAuthenticator"}
+c.JupyterHub.authenticator_class = ours.get(authenticator, authenticator)
+c.KeycloakAuthenticator.realm = text("KEYCLOAK_REALM", "https://idm.ocf.berkeley.edu/realms/ocf")
+c.KeycloakAuthenticator.ca_file = text("KEYCLOAK_CA_FILE")  # who signs its certificate, as LDAP_CA_FILE
+c.KeycloakAuthenticator.client_id = text("OAUTH_CLIENT_ID", "jupyterhub")
+c.KeycloakAuthenticator.login_service = text("LOGIN_SERVICE", "OCF")  # on the button: Sign in with ...
+if authenticator == "keycloak":
+    c.KeycloakAuthenticator.client_secret = (here / "keycloak" / "client_secret").read_text().strip()
+
+# Who may use the Hub and who administers it, by name and by group, whichever way they log in. With no ALLOWED_GROUPS,
+# everyone who has an account.
+allowed_groups = set(value("ALLOWED_GROUPS", "[]"))
+c.Authenticator.allow_all = value("ALLOW_ALL", "false" if allowed_groups else "true")
+c.DirectoryAuthenticator.allowed_groups = c.KeycloakAuthenticator.allowed_groups = allowed_groups
 c.Authenticator.admin_users = set(value("ADMIN_USERS", "[]"))
-c.DirectoryAuthenticator.admin_groups = set(value("ADMIN_GROUPS", "[]"))
+c.DirectoryAuthenticator.admin_groups = c.KeycloakAuthenticator.admin_groups = set(value("ADMIN_GROUPS", "[]"))
 
 # -- Processes: Hub, proxy and servers are pods, and each lives on while another restarts -----------------------------
 c.JupyterHub.hub_bind_url = "http://:8081"
@@ -88,6 +104,7 @@ c.JupyterHub.last_activity_interval = 30  # seconds until a proxy that lost its 
 public_url = text("PUBLIC_URL").rstrip("/")
 c.JupyterHub.public_url = f"{public_url}/" if public_url else ""
 c.OAuthenticator.oauth_callback_url = f"{public_url}/hub/oauth_callback" if public_url else ""
+c.JupyterHub.template_paths = [str(here / "templates")]  # the pages that differ from JupyterHub's own
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.named_server_limit_per_user = value("NAMED_SERVER_LIMIT", "3")
 

@@ -3,13 +3,12 @@
 from typing import Any
 
 from jupyterhub.auth import Authenticator
-from tornado import web
 from traitlets import Set, Unicode, default
 
-from ocfspawner import metrics
 from ocfspawner.account import Account
 from ocfspawner.directory.config import the_directory
-from ocfspawner.errors import AccountDisabled, LoginRefused, NoSuchAccount, Refusal
+from ocfspawner.errors import AccountDisabled, LoginRefused, NoSuchAccount, NotAllowed, Refusal
+from ocfspawner.refusals import login_refused
 
 
 class DirectoryAuthenticator(Authenticator):  # type: ignore[misc]  # JupyterHub has no types
@@ -40,15 +39,18 @@ class DirectoryAuthenticator(Authenticator):  # type: ignore[misc]  # JupyterHub
         try:
             account = await self._account(username, password)
         except Refusal as refused:
-            metrics.REFUSALS.labels("login", refused.reason).inc()
-            self.log.warning("Log-in refused: %s", refused.admin_text)
-            raise web.HTTPError(refused.status, "%s", refused.user_text) from None
+            raise login_refused(refused, self.log) from None
         return {"name": account.username, "groups": sorted(account.group_names), "admin": self._admin(account)}
 
     def check_allowed(self, username: str, authentication: dict[str, Any] | None = None) -> bool:
-        """Whether a person whom the directory knows may use this Hub."""
-        groups = set(authentication.get("groups", ())) if authentication else set()
-        return bool(super().check_allowed(username, authentication)) or not groups.isdisjoint(self.allowed_groups)
+        """Whether a person whom the directory knows may use this Hub; says so to one who may not."""
+        model = authentication or {}
+        if model.get("admin") or username in self.admin_users or self.allowed_groups & set(model.get("groups", ())):
+            return True
+        if super().check_allowed(username, authentication):
+            return True
+        # JupyterHub would say that the password is wrong.
+        raise login_refused(NotAllowed(username), self.log)
 
     async def _account(self, username: str, password: str) -> Account:
         if not username or not password:

@@ -10,6 +10,10 @@
     + LoginRefused               wrong password; never says whether the account exists
     + AccountDisabled
     + EntryMalformed
+  x LoginError                 the log-in itself; nothing is wrong with the account
+    + NotAllowed
+    + LoginServiceUnreachable
+    + LoginServiceFailed
   x HomeError                  the account is fine, its home is not
     + HomeMissing
     + HomeNotOwned
@@ -152,6 +156,55 @@ class EntryMalformed(AccountError):
             f"The directory entry of {shown(username)} is incomplete or not valid, so no server can "
             "be started. Please tell the people who run this service; trying again will not help.",
             f"the entry of {shown(username)} is malformed: {detail}",
+        )
+
+
+# -- the log-in ------------------------------------------------------------------------------
+
+
+class LoginError(Refusal):
+    """The log-in does not succeed, and nothing is wrong with the account."""
+
+
+class NotAllowed(LoginError):
+    """The account is fine, and not among those that may use this Hub."""
+
+    reason = "not-allowed"
+    status = 403
+
+    def __init__(self, username: str) -> None:
+        super().__init__(
+            f"{shown(username)} is not among the accounts that may use this service. "
+            "Your user name and password are right; please ask the people who run it for access.",
+            f"{shown(username)} may not use this Hub: see allow_all, allowed_users, allowed_groups",
+        )
+
+
+class LoginServiceUnreachable(LoginError):
+    """No answer in time, or one that says that it is unwell; or its certificate is not trusted."""
+
+    reason = "login-service-unreachable"
+    status = 503
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            "The log-in service can't be reached at the moment. This is not a problem with your account, and "
+            "servers that run go on. Please try again in a few minutes.",
+            f"the log-in service can't be reached: {detail}",
+        )
+
+
+class LoginServiceFailed(LoginError):
+    """It does not accept what the Hub asks: the code of this log-in, or the Hub itself."""
+
+    reason = "login-service-failed"
+    status = 500
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            "The log-in service did not confirm this log-in. Please log in once more; "
+            "if that fails too, tell the people who run this service.",
+            f"the log-in service refuses the Hub or the code: {detail}",
         )
 
 

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from logging import Logger
 
 from jupyterhub.spawner import SpawnException
 from kubernetes_asyncio.client.exceptions import ApiException
+from tornado.web import HTTPError
 
 from ocfspawner import metrics
 from ocfspawner.errors import Refusal
@@ -36,6 +38,13 @@ def handed_to_the_hub() -> Iterator[None]:
         # shows none (jupyterhub 6.1.1, utils.py:1027).
         refusal.jupyterhub_message = refused.user_text
         raise refusal from None
+
+
+def login_refused(refused: Refusal, log: Logger) -> HTTPError:
+    """The same for a log-in: what the page says, as an error to raise; counted and logged here."""
+    metrics.REFUSALS.labels("login", refused.reason).inc()
+    log.warning("Log-in refused: %s", refused.admin_text)
+    return HTTPError(refused.status, "%s", refused.user_text)
 
 
 def message_of(error: ApiException) -> str:

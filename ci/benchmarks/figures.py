@@ -25,9 +25,9 @@ def report(description: str, measure: Callable[[], Iterable[Figure]]) -> int:
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     arguments = parser.parse_args()
     figures = list(measure())
-    print(f"{'figure':58} {'value':>12}        bound")
+    print(f"{'figure':62} {'value':>12}        bound")
     for each in figures:
-        print(f"{each.name:58} {each.value:12.2f} {each.unit:6} {each.bound:8} {'' if each.holds else '✗ missed'}")
+        print(f"{each.name:62} {each.value:12.2f} {each.unit:6} {each.bound:8} {'' if each.holds else '✗ missed'}")
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(each) for each in figures], indent=2) + "\n")
     missed = [each.name for each in figures if not each.holds]

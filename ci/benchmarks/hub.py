@@ -86,7 +86,7 @@ while time.monotonic() < until:
 print(statistics.median(taken))
 """
 
-_READY_WITHIN = 60.0
+_READY_WITHIN = 180.0
 
 
 class Hub:

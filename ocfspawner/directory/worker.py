@@ -5,6 +5,7 @@ A `Worker` belongs to one thread, and keeps that thread's connection.
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 from uuid import uuid4
@@ -18,6 +19,7 @@ from ocfspawner.directory.servers import Servers
 from ocfspawner.directory.settings import DirectorySettings, ServerAddress
 from ocfspawner.errors import (
     AccountError,
+    DirectoryFailed,
     DirectoryUnreachable,
     DirectoryUntrusted,
     EntryMalformed,
@@ -33,7 +35,6 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 
 _LONGEST_NAME = 255
 """Characters of a Hub's user name.  slapd closes the connection on a question above 256 kB, as in an outage."""
-
 
 _LIKE_NAMED = 4
 """Entries of one name that are looked at; there should be one."""
@@ -62,7 +63,9 @@ class Worker:
         """
         found = self._ask(question, "login-lookup", lambda connection: self._people(connection, username))
         if not found:
-            self._until_answered(question, lambda: self._accepts(question, self._nobody, _NO_PASSWORD))
+            # Whatever the directory says to that: some have a code of their own for a name that there is not.
+            with suppress(DirectoryFailed):
+                self._until_answered(question, lambda: self._accepts(question, self._nobody, _NO_PASSWORD))
             raise NoSuchAccount(username)
         for dn, _ in found[:_LIKE_NAMED]:
             if self._until_answered(question, partial(self._accepts, question, dn, password)):

@@ -51,7 +51,7 @@ class Impostor:
             encrypted.sendall(self._answer)
 
 
-SUCCESS, TIME_LIMIT, SIZE_LIMIT, REFERRAL, BUSY, UNAVAILABLE, UNWILLING = 0, 3, 4, 10, 51, 52, 53
+SUCCESS, TIME_LIMIT, SIZE_LIMIT, REFERRAL, NO_SUCH_OBJECT, BUSY, UNAVAILABLE, UNWILLING = 0, 3, 4, 10, 32, 51, 52, 53
 """Result codes (RFC 4511, appendix A.1)."""
 
 _BIND, _BIND_ANSWER, _SEARCH, _ENTRY, _DONE, _EXTENDED, _EXTENDED_ANSWER = 0x60, 0x61, 0x63, 0x64, 0x65, 0x77, 0x78
@@ -137,7 +137,9 @@ class Speaker:
         if operation == _SEARCH:
             query, end = ("groups" if b"ou=Group" in body else "person"), _DONE
             attributes = {"cn": "ocf", "gidNumber": "1000"} if query == "groups" else self.person
-            entries = [_entry("uid=guser,ou=People" if query == "person" else "cn=ocf,ou=Group", attributes)]
+            dn = "uid=guser,ou=People" if query == "person" else "cn=ocf,ou=Group"
+            # Nobody, when the person has been cleared.
+            entries = [_entry(dn, attributes)] if attributes else []
         elif operation in (_BIND, _EXTENDED):
             query, end = ("bind", _BIND_ANSWER) if operation == _BIND else ("starttls", _EXTENDED_ANSWER)
             entries = []

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from ocfspawner.directory.settings import SimpleBind
-from ocfspawner.errors import DirectoryError, DirectoryFailed, DirectoryUnreachable, EntryMalformed
+from ocfspawner.errors import DirectoryError, DirectoryFailed, DirectoryUnreachable, EntryMalformed, NoSuchAccount
 
 from .conftest import DirectoryAt
-from .impostor import BUSY, REFERRAL, SIZE_LIMIT, TIME_LIMIT, UNAVAILABLE, UNWILLING, Speaker
+from .impostor import BUSY, NO_SUCH_OBJECT, REFERRAL, SIZE_LIMIT, TIME_LIMIT, UNAVAILABLE, UNWILLING, Speaker
 from .proxy import Proxy
 
 FINAL = [
@@ -58,6 +58,19 @@ async def test_a_log_in_that_ends_otherwise_than_yes_or_no(
     kind, said = (DirectoryUnreachable, "KeyError") if code == REFERRAL else (DirectoryFailed, f"bind: .*{said}")
     with Speaker(certificate, {"bind": code}) as server, pytest.raises(kind, match=said):
         await directory_at(server.port, deadline=1.5).authenticate("guser", "secret")
+
+
+async def test_a_server_with_a_code_of_its_own_for_names_that_there_are_not(
+    certificate: Path, directory_at: DirectoryAt
+) -> None:
+    """It is no outage, which would tell the name from one that there is."""
+    with Speaker(certificate, {"bind": NO_SUCH_OBJECT}) as server:
+        server.person.clear()
+        directory = directory_at(server.port)
+        with pytest.raises(NoSuchAccount):
+            await directory.authenticate("nobody", "secret")
+        assert server.asked == ["person", "bind"]
+        assert b"secret" not in server.heard
 
 
 @pytest.mark.parametrize("query", ["person", "groups", "bind"])

@@ -11,21 +11,26 @@ server that runs for the whole session.
 """
 
 import itertools
+import os
 import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import requests
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import Page
 
-from .support import cluster, directory, evidence
+from .support import cluster, directory, evidence, screen
 from .support.directory import Account
 from .support.hub import Api, Browser
 from .support.notebook import Kernel
 from .support.people import Person
 
 Newcomers = Callable[..., Account]
+Pictures = Callable[[str], None]
 
 SECONDS_TO_SWEEP = 180
 
@@ -36,6 +41,11 @@ OFC = Account("ofc", 41377, gid=2390, shell="/opt/share/utils/bin/sorried")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    logs = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "ocfspawner" / "logs" / "browser"
+    parser.addoption("--screenshots", metavar="DIR", type=Path, help="take the pictures of the documentation into DIR")
+    parser.addoption(
+        "--browser-evidence", metavar="DIR", type=Path, default=logs, help="where a failed browser test leaves its own"
+    )
     parser.addoption("--rewrite-docs", action="store_true", help="write the examples in docs/ anew, and pass")
 
 
@@ -60,6 +70,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.failed and not item.stash.get(_shown, False):
         item.stash[_shown] = True
         report.sections.extend(evidence.sections())
+        page = getattr(item, "funcargs", {}).get("page")
+        if page and report.when == "call":
+            folder = item.config.getoption("--browser-evidence")
+            report.sections.append(("browser", screen.keep_evidence(page, folder, item.name)))
     return report
 
 
@@ -152,6 +166,26 @@ def newcomers(sweep: Callable[[Account], None]) -> Iterator[Newcomers]:
     for account in made:
         directory.remove(account)
         sweep(account)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chromium]:
+    with screen.chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(chromium: Chromium) -> Iterator[Page]:
+    """A person's browser window."""
+    with screen.window(chromium) as page:
+        yield page
+
+
+@pytest.fixture
+def picture(page: Page, request: pytest.FixtureRequest) -> Pictures:
+    """Takes a picture for the documentation, when it is asked for by --screenshots."""
+    folder: Path | None = request.config.getoption("--screenshots")
+    return lambda name: screen.take_picture(page, folder / f"{name}.png") if folder else None
 
 
 _numbers = itertools.count(1)

@@ -24,7 +24,7 @@ def authenticator(directory: FakeDirectory, **config: Any) -> DirectoryAuthentic
 
 
 async def log_in(directory: FakeDirectory, username: str = "gstaff", password: str = "right", **config: Any) -> Any:
-    """What the Hub makes of it: a dictionary, or None for somebody who is not allowed."""
+    """What the Hub makes of it: a dictionary, or None for somebody who is blocked."""
     data = {"username": username, "password": password}
     return await authenticator(directory, **config).get_authenticated_user(None, data)
 
@@ -122,11 +122,24 @@ async def test_what_is_not_the_person_s_fault_is_told_apart(
         pytest.param({"allowed_groups": {"ocfstaff"}}, True, id="a group"),
         pytest.param({"allowed_groups": {"ocfroot"}}, False, id="another group"),
         pytest.param({"allowed_users": {"guser"}, "allowed_groups": {"ocf"}}, True, id="a user or a group"),
-        pytest.param({"allow_all": True, "blocked_users": {"gstaff"}}, False, id="all but a blocked one"),
+        pytest.param({"allowed_groups": {"ocfroot"}, "admin_users": {"gstaff"}}, True, id="administrators by name"),
+        pytest.param(
+            {"allowed_groups": {"ocfroot"}, "admin_groups": {"ocfstaff"}}, True, id="administrators by group"
+        ),
     ],
 )
 async def test_who_may_use_the_hub(directory: FakeDirectory, config: dict[str, Any], allowed: bool) -> None:
-    assert bool(await log_in(directory, **config)) is allowed
+    if allowed:
+        assert await log_in(directory, **config)
+        return
+    with pytest.raises(HTTPError) as caught:
+        await log_in(directory, **config)
+    assert caught.value.status_code == 403
+    assert "“gstaff” is not among the accounts that may use this service." in text(caught.value)
+
+
+async def test_a_blocked_person_is_not_let_in_with_all_others(directory: FakeDirectory) -> None:
+    assert await log_in(directory, allow_all=True, blocked_users={"gstaff"}) is None
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,10 @@ REFUSALS = [
     pytest.param(errors.LoginRefused("bob", SECRET), "login-refused", 403, id="log-in refused"),
     pytest.param(errors.AccountDisabled("bob", SECRET), "account-disabled", 403, id="account disabled"),
     pytest.param(errors.EntryMalformed("bob", SECRET), "entry-malformed", 403, id="entry malformed"),
+    pytest.param(
+        errors.LoginServiceUnreachable(SECRET), "login-service-unreachable", 503, id="log-in service unreachable"
+    ),
+    pytest.param(errors.LoginServiceFailed(SECRET), "login-service-failed", 500, id="log-in service failed"),
     pytest.param(errors.HomeMissing("bob", SECRET), "home-missing", 403, id="home missing"),
     pytest.param(errors.HomeNotOwned("bob", SECRET), "home-not-owned", 403, id="home of somebody else"),
     pytest.param(errors.HomeUnusable("bob", "/home/b", SECRET), "home-unusable", 403, id="home unusable"),

@@ -3,7 +3,8 @@
 It forgets all this when its pod restarts.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from .cluster import kubectl
@@ -69,6 +70,29 @@ def add_group(name: str, gid: int, members: Iterable[str]) -> None:
 
 def remove_group(name: str) -> None:
     _ldap("ldapmodify", f"dn: cn={name},{GROUPS}\nchangetype: delete\n")
+
+
+Members = Callable[[str, Account], None]
+
+
+@contextmanager
+def members() -> Iterator[Members]:
+    """Puts accounts into groups that there are; they are out again afterwards."""
+    added = []
+
+    def add(group: str, account: Account) -> None:
+        _change_member("add", group, account)
+        added.append((group, account))
+
+    yield add
+    for group, account in added:
+        _change_member("delete", group, account)
+
+
+def _change_member(change: str, group: str, account: Account) -> None:
+    _ldap(
+        "ldapmodify", f"dn: cn={group},{GROUPS}\nchangetype: modify\n{change}: memberUid\nmemberUid: {account.name}\n"
+    )
 
 
 def exchange_without(account: Account, attribute: str) -> None:
