@@ -119,15 +119,22 @@ def spawner_class(config: "Config") -> type:
 
 
 def hub_settings(config: "Config", exact: bool) -> Mapping[str, Any]:
-    """What the Hub tells its spawners of itself; unless *exact*, without the second that importing it takes."""
+    """What the Hub tells its spawners of itself; unless *exact*, without the second that importing it takes.
+
+    Raises `ConfigurationError`.
+    """
     from jupyterhub.objects import Hub as HubAddress
 
     if not exact:
         return {"hub": HubAddress(), "base_url": "/", "cookie_options": {}, "cookie_host_prefix_enabled": False}
     from jupyterhub.app import JupyterHub
+    from traitlets import TraitError
 
-    app = JupyterHub(config=config)
-    app.init_hub()
+    try:
+        app = JupyterHub(config=config)
+        app.init_hub()
+    except (TraitError, ValueError) as error:
+        raise ConfigurationError(f"JupyterHub's settings: {error}") from None
     return {
         "hub": app.hub,
         "base_url": app.base_url,
