@@ -78,5 +78,6 @@ def test_the_proxy_counts_where_its_pod_says(url: str) -> None:
 
 def pod_of(component: str) -> cluster.Manifest:
     pods = cluster.get("pods", "--selector", f"app.kubernetes.io/component={component}")["items"]
+    pod: cluster.Manifest
     (pod,) = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
     return pod
