@@ -69,24 +69,22 @@ def test_a_debug_spawn_of_somebody_who_is_fine(guser: Person) -> None:
     assert files_of(guser.account) == files, "and so is their home"
 
 
-def test_a_debug_spawn_shows_what_it_does_and_ends_with_a_sentence() -> None:
-    ended = ocfspawner("spawn", GGROUP.name)
+def test_a_debug_spawn_shows_what_it_does_and_ends_with_a_sentence(newcomers: Newcomers) -> None:
+    account = newcomers("debug")
+    ended = ocfspawner("spawn", account.name)
     assert ended.status == FINE, ended
     lines = ended.out.splitlines()
-    assert lines[0] == "Debug spawn of ggroup"
-    assert lines[-1] == "ggroup's server starts and answers."
+    assert lines[0] == f"Debug spawn of {account.name}"
+    assert lines[-1] == f"{account.name}'s server starts and answers."
     assert "\x1b" not in ended.out, "no colours where there is no terminal"
-    assert cluster.stored(f"{GGROUP.home}/notebooks") not in files_of(GGROUP), "nothing is made in a read-only home"
+    assert cluster.stored(f"{account.home}/notebooks") not in files_of(account), "nothing is made in a read-only home"
 
 
-def test_with_the_home_as_a_server_has_it() -> None:
-    try:
-        ended = ocfspawner("spawn", GGROUP.name, "--read-write", "--output", "json")
-        assert ended.status == FINE, ended
-        assert cluster.stored(f"{GGROUP.home}/notebooks") in files_of(GGROUP)
-    finally:
-        cluster.remove_home(GGROUP.home)
-        cluster.make_home(GGROUP.home, GGROUP.uid, GGROUP.gid)
+def test_with_the_home_as_a_server_has_it(newcomers: Newcomers) -> None:
+    account = newcomers("debug")
+    ended = ocfspawner("spawn", account.name, "--read-write", "--output", "json")
+    assert ended.status == FINE, ended
+    assert cluster.stored(f"{account.home}/notebooks") in files_of(account)
 
 
 def test_a_missing_home(newcomers: Newcomers) -> None:
