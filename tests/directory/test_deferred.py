@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-LDIF = Path(__file__).parent / "data" / "people.ldif"
+LDIF = Path(__file__).parents[1] / "unit" / "data" / "people.ldif"
 CONFIG = """\
 c = get_config()
 c.JupyterHub.spawner_class = "ocfspawner.OCFSpawner"
