@@ -177,10 +177,17 @@ async def claims(hub: hubs.Hub) -> Iterable[Result]:
         for name, claim, cure in _claims_of(spawner):
             results.append(await _looked_at(cluster.claim(claim), name, f"claim {claim}", cure, _claim))
         if spawner.storage_pvc_ensure and spawner.storage_class:
-            what, cure = f"class {spawner.storage_class}", "Make it, or set c.KubeSpawner.storage_class."
-            storage_class = cluster.storage_class(spawner.storage_class)
-            results.append(await _looked_at(storage_class, "storage class", what, cure, _class))
+            results.append(await _storage_class(cluster, spawner.storage_class))
     return results
+
+
+async def _storage_class(cluster: Cluster, wanted: str) -> Result:
+    name, what = "storage class", f"class {wanted}"
+    # Asked first, as the Role leaves it out: to try would stand in the API server's audit log as an attempt.
+    if not await cluster.may("get", "storageclasses", group="storage.k8s.io", cluster_wide=True):
+        return Result(name, State.DOUBTFUL, f"{what}: we may not look", "Grant the right to get it.")
+    cure = "Make it, or set c.KubeSpawner.storage_class."
+    return await _looked_at(cluster.storage_class(wanted), name, what, cure, _class)
 
 
 def _claims_of(spawner: "OCFSpawner") -> Iterator[tuple[str, str, str]]:

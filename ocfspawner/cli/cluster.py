@@ -112,11 +112,13 @@ class Cluster:
         """The nodes of the cluster."""
         return await self._items(self._core.list_node)
 
-    async def may(self, verb: str, resource: str, subresource: str = "", cluster_wide: bool = False) -> bool:
+    async def may(
+        self, verb: str, resource: str, subresource: str = "", group: str = "", cluster_wide: bool = False
+    ) -> bool:
         """Whether we have this right (SelfSubjectAccessReview)."""
         from kubernetes_asyncio.client import AuthorizationV1Api
 
-        attributes = {"verb": verb, "resource": resource, "subresource": subresource}
+        attributes = {"verb": verb, "group": group, "resource": resource, "subresource": subresource}
         if not cluster_wide:
             attributes["namespace"] = self.namespace
         review = {"spec": {"resourceAttributes": attributes}}

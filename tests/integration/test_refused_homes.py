@@ -35,6 +35,7 @@ def test_a_missing_home_is_refused_until_it_is_made(url: str, api: Api, newcomer
         cluster.make_home(person.account.home, person.account.uid, person.account.gid)
         _served(person, api)
     finally:
+        api.stop(person.name)  # a home that goes while it is mounted keeps its pod from going
         cluster.on_files("rm", "-rf", beginning)
 
 

@@ -239,6 +239,7 @@ def test_a_profile_that_asks_for_privilege_is_refused(
     wait_for("the Hub to clear the refused server away", lambda: not api.user(account.name)["servers"])
     api.start(account.name, profile="plain")
     assert api.progress(account.name).get("ready")
+    api.stop(account.name)  # the node has licences for two
 
 
 def test_the_namespace_admits_restricted_pods_only(site: Site) -> None:

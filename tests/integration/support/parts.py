@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from . import cluster
-from .waiting import wait_for
 
 HUB = "deployment/hub"
 PROXY = "deployment/proxy"
@@ -47,8 +46,9 @@ def restart(*parts: str) -> None:
 
 def scale(part: str, replicas: int) -> None:
     cluster.kubectl("scale", part, f"--replicas={replicas}")
-    if not replicas:
-        wait_for(f"{part} to be gone", lambda: not pods(part), timeout=90)
+    if not replicas:  # a pod that is only ending still answers
+        selector = f"--selector=app.kubernetes.io/component={_COMPONENTS[part]}"
+        cluster.kubectl("wait", "--for=delete", "pod", selector, "--timeout=90s", timeout=100)
 
 
 def rolled_out(part: str) -> None:
