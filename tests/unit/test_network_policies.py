@@ -75,9 +75,9 @@ def test_without_a_policy_everything_passes() -> None:
 def test_packets_go_through_egress_and_ingress_and_to_the_node_through_egress() -> None:
     lines = [line.strip() for line in ruleset((), (), ()).splitlines()]
     replies = "policy accept; ct state established,related accept"
-    forward = lines.index(f"type filter hook forward priority filter - 10; {replies}")
+    forward = lines.index(f"type filter hook forward priority filter + 10; {replies}")
     assert lines[forward + 1 : forward + 4] == ["jump egress", "jump ingress", "}"]
-    to_the_node = lines.index(f"type filter hook input priority filter - 10; {replies}")
+    to_the_node = lines.index(f"type filter hook input priority filter + 10; {replies}")
     assert lines[to_the_node + 1 : to_the_node + 3] == ["jump egress", "}"]
 
 

@@ -21,7 +21,7 @@ Object = dict[str, Any]
 API, PKI = "https://localhost:6443", "/etc/kubernetes/pki"
 RESOURCES = ("apis/networking.k8s.io/v1/networkpolicies", "api/v1/pods", "api/v1/namespaces")
 TABLE = "inet network_policies"
-HOOK = "type filter hook {} priority filter - 10; policy accept; ct state established,related accept"
+HOOK = "type filter hook {} priority filter + 10; policy accept; ct state established,related accept"
 NEAR, FAR = {"egress": "saddr", "ingress": "daddr"}, {"egress": "daddr", "ingress": "saddr"}
 
 
