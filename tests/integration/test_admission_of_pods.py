@@ -174,7 +174,7 @@ TOKEN = {"sources": [{"serviceAccountToken": {"path": "token"}}]}
     [
         pytest.param("name", lambda p: p["metadata"].update(name="notebook"), id="a name that exec is open for"),
         pytest.param("label", lambda p: p["metadata"].pop("labels"), id="no label"),
-        pytest.param("label", labelled("hub"), id="the Hub's label"),
+        pytest.param("label", labelled("directory"), id="another part's label"),
         pytest.param("uid", lambda p: p["spec"].pop("securityContext"), id="no identity"),
         pytest.param("uid", everywhere(runAsUser=0, runAsNonRoot=False), id="uid 0"),
         pytest.param("uid", everywhere(runAsUser=999), id="a uid below the floor"),
